@@ -1,0 +1,61 @@
+"""What a source's card says: enough to rebuild the network, to trust its weights, and to know what it learned."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import NonNegativeInt, PositiveInt
+
+from platform.config.model import Model
+from platform.config.network import NetworkConfig
+from platform.config.training import PretrainingConfig
+
+CARD_SCHEMA = 1
+
+
+class TrainingData(Model):
+    """On which clips a source was pretrained."""
+
+    label: str  # "flying_digits_2 (synthetic)"
+    synthetic: bool
+    fingerprint: str  # of the training clips
+    input_length: PositiveInt
+    total_length: PositiveInt
+
+
+class Card(Model):
+    """One source of the bank."""
+
+    schema_version: Literal[1] = CARD_SCHEMA
+    name: str
+    network: NetworkConfig
+    channels: PositiveInt
+    frame_size: PositiveInt
+    weights_sha256: str
+    recipe: str | None = None  # of a source that the platform pretrained; see `recipe_hash`
+    data: TrainingData
+    pretraining: PretrainingConfig | None = None
+    score: dict[str, float] = {}  # on validation clips: mse, ssim, psnr
+    last_frame: dict[str, float] = {}  # the same for copying the last frame
+    parameters: NonNegativeInt
+    duration_s: float = 0.0
+    created: str
+    versions: dict[str, str] = {}
+
+
+def recipe_hash(network: NetworkConfig, pretraining: PretrainingConfig, data: TrainingData, frame_size: int) -> str:
+    """16 hex digits that change with anything that decides what pretraining yields."""
+    parts: dict[str, Any] = {
+        "network": network.model_dump(mode="json"),
+        "pretraining": pretraining.model_dump(mode="json"),
+        "data": data.model_dump(mode="json"),
+        "frame_size": frame_size,
+        "schema": CARD_SCHEMA,
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

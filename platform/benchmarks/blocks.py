@@ -1,0 +1,182 @@
+"""The stream of blocks: the clips of a split, in a fixed order, cut into blocks that are the same in every
+search.
+
+A clip is an index (video, first frame); its frames stay in the store until its block is asked for. The order
+comes from the store's fingerprint alone, so that memories computed for a block serve every trial and every
+later search; seeds only order blocks. What was left out on purpose: shuffling, batching and augmentation,
+which belong to training.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from platform.benchmarks.resize import area_mean
+from platform.benchmarks.store import FrameStore
+from platform.config.errors import UserError
+
+ORDER_VERSION = 1
+
+
+class IndexedVideo(Protocol):
+    """The part of a manifest entry that decides which clips it holds; a stand-in not yet made has it too."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def group(self) -> str: ...
+    @property
+    def category(self) -> str: ...
+    @property
+    def ranges(self) -> Sequence[tuple[int, int]] | None: ...
+
+
+@dataclass(frozen=True)
+class Clip:
+    """`total_length` consecutive frames of video number `video`, beginning at `start`."""
+
+    video: int
+    start: int
+
+
+def list_clips(
+    videos: Iterable[IndexedVideo],
+    groups: Iterable[str],
+    *,
+    categories: Sequence[str] | None,
+    stride: Mapping[str, int],
+    total_length: int,
+) -> list[Clip]:
+    """Every clip of these groups and categories, in the store's order.
+
+    Clips start `stride` frames apart within a usable stretch and never leave it. The stride is looked up by
+    category, then under "default", and is `total_length` (clips that touch and do not overlap) where neither
+    is given.
+    """
+    wanted = set(groups)
+    clips: list[Clip] = []
+    for number, video in enumerate(videos):
+        if video.group not in wanted or (categories is not None and video.category not in categories):
+            continue
+        step = stride.get(video.category, stride.get("default", total_length))
+        for first, end in video.ranges or ():
+            clips += [Clip(number, start) for start in range(first, end - total_length + 1, step)]
+    return clips
+
+
+class ClipBlocks:
+    """The clips of one split as blocks of `block_clips`; the last block may be shorter.
+
+    `fingerprint` covers everything that decides which frames are in block i: stored frames, the clips and
+    their order, `total_length`, `frame_size`, `block_clips`. `input_length` is carried along and is not part
+    of it: it changes no frame, and whoever keys memories by block adds it.
+    """
+
+    def __init__(
+        self,
+        store: FrameStore,
+        groups: Sequence[str],
+        *,
+        categories: Sequence[str] | None,
+        stride: Mapping[str, int],
+        input_length: int,
+        total_length: int,
+        frame_size: int,
+        block_clips: int,
+        max_clips: int | None = None,
+    ) -> None:
+        manifest = store.manifest
+        if any(side % frame_size for side in manifest.frame_size):
+            raise UserError(
+                f"{store.path} holds frames of {manifest.frame_size[0]} pixels, "
+                f"which {frame_size} does not divide. Set frame_size to a divisor, "
+                f"or prepare {manifest.dataset} with --size {frame_size}."
+            )
+        self.store = store
+        self.groups = tuple(groups)
+        self.input_length = input_length
+        self.total_length = total_length
+        self.frame_size = frame_size
+        self.block_clips = block_clips
+        clips = list_clips(
+            manifest.videos, groups, categories=categories, stride=stride, total_length=total_length
+        )
+        if not clips:
+            raise _no_clips(store, groups, categories, total_length)
+        order_key = bytes.fromhex(manifest.fingerprint)[:32]
+        names = {clip: f"{manifest.videos[clip.video].name}@{clip.start}" for clip in clips}
+        place = {clip: hashlib.blake2b(name.encode(), key=order_key).digest() for clip, name in names.items()}
+        clips.sort(key=place.__getitem__)
+        self.clips = clips[:max_clips]
+        self._names = [names[clip] for clip in self.clips]
+        decides = [ORDER_VERSION, manifest.fingerprint, total_length, frame_size, block_clips, self._names]
+        self.fingerprint = hashlib.sha256(json.dumps(decides).encode()).hexdigest()
+
+    @property
+    def num_clips(self) -> int:
+        return len(self.clips)
+
+    @property
+    def num_blocks(self) -> int:
+        return -(-len(self.clips) // self.block_clips)
+
+    @property
+    def channels(self) -> int:
+        return self.store.manifest.channels
+
+    def clip_names(self, block: int) -> list[str]:
+        """`<video>@<first frame>` of each clip of the block."""
+        return self._names[self._slice(block)]
+
+    def frames(self, block: int) -> np.ndarray:
+        """The block's clips, a contiguous uint8 (N, T, H, W, C) of its own; N is `block_clips`, less in the
+        last.
+        """
+        clips = self.clips[self._slice(block)]
+        height, width = self.store.manifest.frame_size
+        block_NTHWC = np.empty((len(clips), self.total_length, height, width, self.channels), np.uint8)
+        for row, clip in enumerate(clips):
+            block_NTHWC[row] = self.store.frames(clip.video)[clip.start : clip.start + self.total_length]
+        return area_mean(block_NTHWC, height // self.frame_size)
+
+    def _slice(self, block: int) -> slice:
+        if not 0 <= block < self.num_blocks:
+            raise IndexError(f"no block {block}; there are {self.num_blocks}")
+        return slice(block * self.block_clips, (block + 1) * self.block_clips)
+
+
+def epoch_blocks(num_blocks: int, seed: int, epoch: int) -> list[int]:
+    """The order of blocks in one epoch: every block once, the same for all trials of a run that share the
+    seed.
+    """
+    return np.random.default_rng([seed, epoch]).permutation(num_blocks).tolist()
+
+
+def _no_clips(
+    store: FrameStore, groups: Sequence[str], categories: Sequence[str] | None, total_length: int
+) -> UserError:
+    manifest = store.manifest
+    there = [video for video in manifest.videos if video.group in set(groups)]
+    asked = ", ".join(groups)
+    if not there:
+        return UserError(
+            f"{store.path} holds no video of group {asked}; it holds {', '.join(manifest.groups)}. "
+            f"Name some of these in split."
+        )
+    counts = Counter(video.category for video in there)
+    fitting = [video for video in there if categories is None or video.category in categories]
+    if not fitting:
+        return UserError(
+            f"group {asked} of {manifest.dataset} has no {', '.join(categories or ())}, only "
+            f"{', '.join(sorted(counts))}. Name some of these in categories, or other groups in split."
+        )
+    longest = max(end - first for video in fitting for first, end in video.ranges)
+    return UserError(
+        f"no clip of {total_length} frames fits: the longest usable stretch of group {asked} has {longest}. "
+        f"Set total_length to {longest} or less."
+    )

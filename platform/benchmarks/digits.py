@@ -1,0 +1,177 @@
+"""Flying digits: one, two or three digits of 28x28 flying straight over 64x64, bouncing at the edges.
+
+Nobody publishes these files, everybody generates them. Glyphs come from the MNIST IDX files, or, as a
+stand-in that needs no download, from the 8x8 digits that scikit-learn brings along. Train, validation and
+test draw from pools of glyphs that share none. A "video" is one generated sequence of 20 frames.
+"""
+
+import gzip
+import hashlib
+import struct
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from pathlib import Path
+
+import numpy as np
+
+from platform.benchmarks.recording import Found, Recording
+from platform.benchmarks.resize import resize_area
+from platform.config.errors import UserError
+
+VERSION = "1"
+NUM_FRAMES = 20
+GLYPH, CANVAS = 28, 64  # pixels; other frame sizes scale the glyph along
+SLOWEST, FASTEST = 2.0, 5.0  # pixels a frame on a canvas of 64
+POOLS = ("train", "validation", "test")
+IMAGES_MAGIC, LABELS_MAGIC = 2051, 2049
+MNIST_IMAGES = {"train": "train-images", "test": "t10k-images"}
+MNIST_TRAIN_GLYPHS = 50_000  # of the 60,000; the rest is the validation pool
+BUNDLED_ENDS = (1200, 1500)  # of scikit-learn's 1797
+
+
+@dataclass(frozen=True)
+class NumClips:
+    """How many sequences to generate for each pool."""
+
+    train: int
+    validation: int
+    test: int
+
+
+REAL_CLIPS = NumClips(4000, 500, 1000)
+STAND_IN_CLIPS = NumClips(1500, 250, 400)
+
+
+def find_mnist(folder: Path, size: int, *, digits: int, num_clips: NumClips | None = None) -> Found:
+    """Sequences of real digits. `folder` (or a folder below it) holds the MNIST image files, gzip or not."""
+    train_file, test_file = (_find_images(folder, stem) for stem in MNIST_IMAGES.values())
+    train, test = read_idx_images(train_file), read_idx_images(test_file)
+    if len(train) <= MNIST_TRAIN_GLYPHS:
+        raise UserError(
+            f"{train_file} has {len(train)} digits, MNIST has 60000. "
+            "Get the complete train-images-idx3-ubyte.gz."
+        )
+    pools = dict(zip(POOLS, (train[:MNIST_TRAIN_GLYPHS], train[MNIST_TRAIN_GLYPHS:], test), strict=True))
+    digest = hashlib.sha256(train.tobytes() + test.tobytes()).hexdigest()[:16]
+    found = _generated(pools.__getitem__, digest, size, digits, num_clips or REAL_CLIPS)
+    return replace(found, provenance={"glyphs": "MNIST", "source": str(folder)})
+
+
+def find_bundled(size: int, *, digits: int, num_clips: NumClips | None = None) -> Found:
+    """The stand-in: the same flights with scikit-learn's bundled handwritten digits, loaded with the first
+    sequence.
+    """
+    found = _generated(_bundled_pool, "bundled", size, digits, num_clips or STAND_IN_CLIPS)
+    return replace(found, provenance={"glyphs": "scikit-learn load_digits", "source": "built-in digits"})
+
+
+def read_idx_images(file: Path) -> np.ndarray:
+    """Images of an IDX file, gzip or not, as uint8 (N, rows, columns). Raises UserError naming what is wrong
+    with it.
+    """
+    again = f"Get {file.name} again."
+    try:
+        content = file.read_bytes()
+        if content[:2] == b"\x1f\x8b":
+            content = gzip.decompress(content)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as fault:
+        raise UserError(f"{file} is cut off or damaged ({fault}). {again}") from fault
+    except OSError as fault:
+        raise UserError(f"{file} cannot be read ({fault.strerror}).") from fault
+    if len(content) < 16:
+        raise UserError(f"{file} is cut off: {len(content)} bytes do not hold an IDX header. {again}")
+    magic, count, rows, columns = struct.unpack(">4I", content[:16])
+    if magic != IMAGES_MAGIC:
+        what = "a file of labels" if magic == LABELS_MAGIC else f"no IDX file of images (magic {magic})"
+        raise UserError(f"{file} is {what}; {IMAGES_MAGIC} begins one of images. {again}")
+    promised = 16 + count * rows * columns
+    if len(content) != promised:
+        raise UserError(
+            f"{file} is cut off or damaged: {len(content)} bytes, its header promises {promised}. {again}"
+        )
+    if (rows, columns) != (GLYPH, GLYPH):
+        raise UserError(
+            f"{file} holds images of {rows}x{columns}; flying digits are made of {GLYPH}x{GLYPH}. {again}"
+        )
+    return np.frombuffer(content, np.uint8, offset=16).reshape(count, rows, columns)
+
+
+def fly(glyphs: np.ndarray, rng: np.random.Generator, size: int) -> np.ndarray:
+    """One sequence of these glyphs (K, G, G), uint8 (NUM_FRAMES, size, size, 1), overlapping by maximum.
+
+    Every glyph starts anywhere at a speed and direction of its own, keeps both, and is mirrored at the edges.
+    """
+    room = size - glyphs.shape[-1]
+    frames = np.zeros((NUM_FRAMES, size, size, 1), np.uint8)
+    for glyph in glyphs:
+        angle = rng.uniform(0, 2 * np.pi)
+        speed = rng.uniform(SLOWEST, FASTEST) * size / CANVAS
+        start = rng.uniform(0, room, 2)
+        path = start + speed * np.arange(NUM_FRAMES)[:, None] * np.array([np.sin(angle), np.cos(angle)])
+        corners = np.rint(room - np.abs(path % (2 * room) - room)).astype(int)  # a triangle wave is a bounce
+        for frame, (top, left) in zip(frames, corners, strict=True):
+            window = frame[top : top + len(glyph), left : left + len(glyph), 0]
+            np.maximum(window, glyph, out=window)
+    return frames
+
+
+def _generated(
+    glyphs_of: Callable[[str], np.ndarray], digest: str, size: int, digits: int, num_clips: NumClips
+) -> Found:
+    recordings = [
+        Recording(
+            name=f"{pool}_{index:05d}",
+            group=pool,
+            category=f"digits_{digits}",
+            key=f"{digest}-{digits}-{index}",
+            load=partial(_sequence, glyphs_of, pool, digits, index, size),
+            ranges=((0, NUM_FRAMES),),
+            num_frames=NUM_FRAMES,
+        )
+        for pool in POOLS
+        for index in range(getattr(num_clips, pool))
+    ]
+    return Found(recordings)
+
+
+def _sequence(
+    glyphs_of: Callable[[str], np.ndarray], pool: str, digits: int, index: int, size: int
+) -> np.ndarray:
+    rng = np.random.default_rng([digits, POOLS.index(pool), index])
+    glyphs = glyphs_of(pool)
+    chosen = glyphs[rng.integers(len(glyphs), size=digits)]
+    side = round(GLYPH * size / CANVAS)
+    if side != GLYPH:
+        chosen = np.stack([resize_area(glyph, side, side) for glyph in chosen])
+    return fly(chosen, rng, size)
+
+
+def _bundled_pool(pool: str) -> np.ndarray:
+    return np.split(_bundled_glyphs(), BUNDLED_ENDS)[POOLS.index(pool)]
+
+
+@cache
+def _bundled_glyphs() -> np.ndarray:
+    """scikit-learn's 1797 digits of 8x8 enlarged to 20x20 in the middle of 28x28, as MNIST places its own."""
+    from PIL import Image
+    from sklearn.datasets import load_digits
+
+    small = (load_digits().images / 16).astype(np.float32)
+    enlarged = [Image.fromarray(glyph).resize((20, 20), Image.Resampling.BICUBIC) for glyph in small]
+    large = np.stack([np.asarray(glyph) for glyph in enlarged])
+    ink = np.clip((large - 0.25) / 0.5, 0, 1)  # the enlarged strokes are blurred; pen strokes have firm edges
+    return np.pad(np.rint(255 * ink).astype(np.uint8), ((0, 0), (4, 4), (4, 4)))
+
+
+def _find_images(folder: Path, stem: str) -> Path:
+    if not folder.is_dir():
+        raise UserError(f"no folder {folder}. Give the one with the MNIST files to --from.")
+    wanted = {f"{stem}{dash}idx3-ubyte{end}" for dash in "-." for end in ("", ".gz")}
+    for file in sorted(folder.rglob(f"{stem}*")):
+        if file.name in wanted:
+            return file
+    raise UserError(
+        f"no {stem}-idx3-ubyte.gz in {folder} or below. Put the four MNIST files there, gzip or not."
+    )

@@ -1,0 +1,138 @@
+"""The Arrow store, read: frames memory-mapped and handed out without a copy.
+
+A store is a folder: `manifest.json` and Arrow IPC files with one record batch a video. The one column is a
+canonical `arrow.fixed_shape_tensor` of uint8 (H, W, C), a row a frame, uncompressed, so that any Arrow reader
+opens it and a slice of a video is an address in the page cache. Writing is in `store_writer.py`.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from pydantic import ValidationError
+
+from platform.benchmarks.manifest import MANIFEST_FILE, SCHEMA_VERSION, Manifest, VideoEntry
+from platform.config.errors import UserError
+
+COLUMN = "frames"
+
+
+def frame_type(height: int, width: int, channels: int) -> pa.DataType:
+    return pa.fixed_shape_tensor(pa.uint8(), (height, width, channels))
+
+
+class FrameStore:
+    """A prepared benchmark on disk. Open with `FrameStore.open`; a pickled store opens itself again by its
+    path.
+    """
+
+    def __init__(self, path: Path, manifest: Manifest) -> None:
+        self.path = path
+        self.manifest = manifest
+        self._shards: dict[int, pa.ipc.RecordBatchFileReader] = {}
+        self._videos: dict[int, np.ndarray] = {}
+
+    def __reduce__(self) -> tuple[Callable[[Path], "FrameStore"], tuple[Path]]:
+        return FrameStore.open, (self.path,)
+
+    @classmethod
+    def open(cls, path: Path) -> "FrameStore":
+        """Read the manifest and look at every shard's size; frames are mapped when they are asked for.
+
+        Raises UserError when the folder is no store, was written by another version, or a shard is missing or
+        cut off.
+        """
+        path = Path(path).absolute()
+        manifest = _read_manifest(path)
+        for shard in manifest.shards:
+            file = path / shard.file
+            if not file.is_file():
+                raise UserError(f"{file} is missing. {repair(path, manifest)}")
+            if (size := file.stat().st_size) != shard.num_bytes:
+                fault = "is cut off" if size < shard.num_bytes else "was changed"
+                raise UserError(
+                    f"{file} {fault}: {size} of {shard.num_bytes} bytes. {repair(path, manifest)}"
+                )
+        return cls(path, manifest)
+
+    def frames(self, video: int) -> np.ndarray:
+        """All frames of one video, uint8 (T, H, W, C), read-only and backed by the mapped file."""
+        if video not in self._videos:
+            shard = self.manifest.videos[video].shard
+            if shard not in self._shards:
+                self._shards[shard] = self._map(shard)
+            self._videos[video] = self._read(self._shards[shard], self.manifest.videos[video])
+        return self._videos[video]
+
+    def verify(self) -> None:
+        """Read every frame and compare it with its checksum. Raises UserError naming the first that differs.
+
+        One shard is mapped at a time, so that reading all of it does not fill this process's memory.
+        """
+        for number in range(len(self.manifest.shards)):
+            shard = self._map(number)
+            for video in self.manifest.videos:
+                if (
+                    video.shard == number
+                    and hashlib.sha256(self._read(shard, video).data).hexdigest() != video.sha256
+                ):
+                    raise self._damaged(number, f"the frames of {video.name} are not those that were stored")
+
+    def _map(self, number: int) -> pa.ipc.RecordBatchFileReader:
+        try:
+            return pa.ipc.open_file(pa.memory_map(str(self.path / self.manifest.shards[number].file)))
+        except (pa.ArrowInvalid, OSError) as fault:
+            raise self._damaged(number, str(fault)) from fault
+
+    def _read(self, shard: pa.ipc.RecordBatchFileReader, video: VideoEntry) -> np.ndarray:
+        try:
+            frames = shard.get_batch(video.batch).column(COLUMN).to_numpy_ndarray()
+        except (pa.ArrowException, OSError, KeyError, AttributeError, ValueError) as fault:
+            raise self._damaged(video.shard, str(fault)) from fault
+        if frames.dtype != np.uint8 or frames.shape != (
+            video.num_frames,
+            *self.manifest.frame_size,
+            self.manifest.channels,
+        ):
+            raise self._damaged(video.shard, f"{video.name} has shape {frames.shape}")
+        return frames
+
+    def _damaged(self, shard: int, what: str) -> UserError:
+        file = self.path / self.manifest.shards[shard].file
+        return UserError(f"{file} is damaged ({what}). {repair(self.path, self.manifest)}")
+
+
+def _read_manifest(path: Path) -> Manifest:
+    file = path / MANIFEST_FILE
+    try:
+        raw = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(
+            f"{path} holds no prepared benchmark: {MANIFEST_FILE} is missing. {_remake(path)}"
+        ) from None
+    except (ValueError, OSError) as fault:
+        raise UserError(f"{file} cannot be read ({fault}). {_remake(path)}") from fault
+    schema = raw.get("schema_version") if isinstance(raw, dict) else None
+    if schema != SCHEMA_VERSION:
+        raise UserError(
+            f"{file} has schema version {schema}, this version reads {SCHEMA_VERSION}. {_remake(path)}"
+        )
+    try:
+        return Manifest.model_validate_json(json.dumps(raw))
+    except ValidationError as fault:
+        first = fault.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise UserError(f"{file} is damaged ({place}: {first['msg']}). {_remake(path)}") from fault
+
+
+def _remake(path: Path) -> str:
+    return f"Delete the folder {path} and prepare it again with `python -m platform.prepare`."
+
+
+def repair(path: Path, manifest: Manifest) -> str:
+    """The command that makes this store again."""
+    command = manifest.provenance.get("command")
+    return f"Make it again with `{command} --replace`." if command else _remake(path)

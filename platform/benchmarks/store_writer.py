@@ -1,0 +1,180 @@
+"""The Arrow store, written: one video in memory, restartable, and never visible half-done.
+
+Everything happens in `<store>.partial/`. A writer that is killed leaves finished shards there
+(`shard_writer.py`), which the next one takes over if their inputs are still the same. At the end the whole is
+verified and the folder renamed.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from platform.benchmarks.disk_space import FULL, NOT_WRITABLE, check_space, disk_full
+from platform.benchmarks.manifest import MANIFEST_FILE, Manifest, content_fingerprint
+from platform.benchmarks.recording import Found, Recording
+from platform.benchmarks.shard_writer import StoreWriter, write_whole
+from platform.benchmarks.store import FrameStore
+from platform.config.errors import UserError
+
+SHARD_BYTES = 64 << 20  # about 3 s of decoding: what a kill can cost
+
+Report = Callable[[int, int, str], None]  # recordings done, of how many, the one just done
+
+
+def write_store(
+    target: Path,
+    found: Found,
+    *,
+    dataset: str,
+    synthetic: bool,
+    size: int,
+    reader_version: str,
+    replace: bool = False,
+    shard_bytes: int = SHARD_BYTES,
+    report: Report | None = None,
+) -> FrameStore:
+    """Store every recording under `target` and return the verified store.
+
+    The same inputs stored there already are verified and returned. Two processes never write one store: the
+    second waits and finds it done. Raises UserError when other inputs lie there and `replace` is not set,
+    when nothing could be used, and when the disk is full.
+    """
+    keys = [_key(recording, size, reader_version) for recording in found.recordings]
+    inputs = hashlib.sha256("\n".join([dataset, *keys]).encode()).hexdigest()
+    partial = target.with_name(f"{target.name}.partial")
+    frame_bytes = size * size * found.channels
+    report = report or _silent
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(target, lambda: report(0, len(keys), "another process is at it; waiting")):
+            if done := _already_there(target, inputs, replace):
+                return done
+            partial.mkdir(exist_ok=True)
+            try:
+                writer = StoreWriter(partial, size=size, channels=found.channels, shard_bytes=shard_bytes)
+                start = writer.resume(keys)
+                check_space(partial, found.recordings[start:], frame_bytes)
+                with writer:
+                    for index in range(start, len(keys)):
+                        recording = found.recordings[index]
+                        writer.add(recording, keys[index])
+                        report(index + 1, len(keys), recording.name)
+                manifest = _manifest(writer, found, dataset, synthetic, size, inputs, reader_version)
+                _publish(partial, target, manifest)
+            finally:
+                with suppress(OSError):
+                    partial.rmdir()  # goes only if it is empty: finished shards are worth keeping
+            return FrameStore.open(target)
+    except OSError as fault:
+        if fault.errno in FULL:
+            raise disk_full(partial, found.recordings, frame_bytes) from fault
+        if fault.errno in NOT_WRITABLE:
+            raise UserError(
+                f"cannot write in {target.parent} ({fault.strerror}). "
+                "Choose another folder with --to or TMU_HOME."
+            ) from fault
+        raise
+
+
+@contextmanager
+def _locked(target: Path, on_wait: Callable[[], None]) -> Iterator[None]:
+    """One writer a store. The lock goes with its process, however that ends."""
+    lock = FileLock(target.with_name(f".{target.name}.lock"))
+    try:
+        lock.acquire(timeout=0.2)
+    except Timeout:
+        on_wait()
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _silent(done: int, total: int, now: str) -> None:
+    """Where nobody watches."""
+
+
+def _key(recording: Recording, size: int, reader_version: str) -> str:
+    of_reader = [recording.name, recording.group, recording.category, recording.key, recording.ranges]
+    parts = [*of_reader, size, reader_version]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+def _already_there(target: Path, inputs: str, replace: bool) -> FrameStore | None:
+    if not target.exists():
+        return None
+    try:
+        store = FrameStore.open(target)
+        if store.manifest.inputs == inputs:
+            store.verify()
+            return store
+    except UserError:
+        if not replace:
+            raise
+        return None
+    if replace:
+        return None
+    raise UserError(
+        f"{target} already holds {len(store.manifest.videos)} videos from "
+        f"{store.manifest.provenance.get('source', 'elsewhere')}. "
+        "Add --replace to make it anew, or --to another folder."
+    )
+
+
+def _manifest(
+    writer: StoreWriter,
+    found: Found,
+    dataset: str,
+    synthetic: bool,
+    size: int,
+    inputs: str,
+    reader_version: str,
+) -> Manifest:
+    skipped = (*found.skipped, *writer.skipped)
+    if not writer.videos:
+        shutil.rmtree(writer.partial)
+        named = "; ".join(f"{skip.file}: {skip.reason}" for skip in skipped[:5])
+        more = f"; and {len(skipped) - 5} more" if len(skipped) > 5 else ""
+        raise UserError(
+            f"no usable file for {dataset} ({named}{more}). Get these files again and run the command again."
+        )
+    frame_size = (size, size)
+    return Manifest(
+        dataset=dataset,
+        synthetic=synthetic,
+        frame_size=frame_size,
+        channels=found.channels,
+        fingerprint=content_fingerprint(dataset, synthetic, frame_size, found.channels, writer.videos),
+        inputs=inputs,
+        reader_version=reader_version,
+        provenance=found.provenance,
+        skipped=skipped,
+        shards=tuple(done.shard for done in writer.finished),
+        videos=writer.videos,
+    )
+
+
+def _publish(partial: Path, target: Path, manifest: Manifest) -> None:
+    """Verify what lies on disk, then make it the store in one rename."""
+    write_whole(partial / MANIFEST_FILE, manifest.model_dump_json(indent=1).encode())
+    try:
+        FrameStore.open(partial).verify()
+    except UserError as fault:
+        shutil.rmtree(partial)
+        raise UserError(
+            f"what was written does not read back ({fault}) Check the disk and run the command again."
+        ) from fault
+    for note in partial.glob("*.arrow.json"):
+        note.unlink()
+    old = target.with_name(f".{target.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if target.exists():
+        target.replace(old)
+    partial.replace(target)
+    shutil.rmtree(old, ignore_errors=True)

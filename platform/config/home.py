@@ -1,0 +1,34 @@
+"""Where prepared benchmarks, sources and memories live on this machine.
+
+Every path below `TMU_HOME` is a property here, so that nobody else glues paths together.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folder `TMU_HOME` (default `~/.cache/tmu`). Nothing is created by asking for a path."""
+
+    root: Path
+
+    @classmethod
+    def from_environment(cls) -> "Home":
+        return cls(Path(os.environ.get("TMU_HOME") or Path.home() / ".cache" / "tmu").expanduser().absolute())
+
+    @property
+    def benchmarks(self) -> Path:
+        """One folder a prepared benchmark (`kth-64`, `flying_digits_2-64-synthetic`)."""
+        return self.root / "benchmarks"
+
+    @property
+    def bank(self) -> Path:
+        """One folder a frozen source: `weights.safetensors` and `card.json`."""
+        return self.root / "bank"
+
+    @property
+    def memory(self) -> Path:
+        """Memory blocks that servers stored; safe to delete, they are computed again."""
+        return self.root / "memory"

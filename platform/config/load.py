@@ -1,0 +1,254 @@
+"""From a bare name and some `--set`s to a `RunConfig`, or to one message with every fault in it.
+
+The order: the file, its profile laid over it, the overrides laid over both, what sources inherit from the run,
+then validation. A value keeps the place it came from, so a fault names a line of the file or the `--set`.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from platform.config.agreement import disagreements, nearest
+from platform.config.errors import UserError
+from platform.config.places import Place, dotted, read_yaml
+from platform.config.run import RunConfig
+
+Profile = Literal["laptop", "full"]
+SEARCH_SPACES = Path(__file__).parents[2] / "search_spaces"
+_INHERITED_BY_SOURCES = ("frame_size", "input_length", "total_length", "on_missing")
+
+
+def find_config(name: str) -> Path:
+    """The YAML meant by a path, or by a bare name (`kth`, `kth.yaml`) in `search_spaces/`. Raises UserError."""
+    given = Path(name)
+    candidates = [given, SEARCH_SPACES / given.name, SEARCH_SPACES / f"{given.name}.yaml"]
+    if len(given.parts) > 1:
+        candidates = [given]
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    known = sorted(path.name for path in SEARCH_SPACES.glob("*.yaml"))
+    raise UserError(
+        f"no search space {name!r}{nearest(f'{given.stem}.yaml', known)}. Shipped: {', '.join(known)}; "
+        "or give the path of your own YAML file."
+    )
+
+
+def load_run(name: str, *, profile: Profile = "full", overrides: Sequence[str] = ()) -> RunConfig:
+    """The validated run in the YAML `name` under `profile`, with `a.b=c` overrides. Raises UserError, all faults in it."""
+    path = find_config(name)
+    data, places, faults = read_yaml(path)
+    draft = _Draft(data, places, [f"{fault}" for fault in faults])
+    draft.take_profile(profile, path.name)
+    for override in overrides:
+        draft.override(override)
+    draft.inherit()
+    config = draft.validate()
+    if draft.faults or config is None:
+        count = f"{len(draft.faults)} fault{'s' if len(draft.faults) > 1 else ''}"
+        raise UserError(f"{count} in {path}:\n" + "\n".join(f"  {fault}" for fault in draft.faults))
+    return config
+
+
+def dump_run(config: RunConfig) -> str:
+    """The resolved run as YAML; `load_run` reads it back to an equal value."""
+    data = config.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+
+
+@dataclass
+class _Draft:
+    """A mapping on its way to a RunConfig, with the place of each value and the faults found so far."""
+
+    data: dict[str, Any]
+    places: dict[Place, str]
+    faults: list[str] = field(default_factory=list)
+
+    def take_profile(self, profile: str, file: str) -> None:
+        """Lay the chosen profile over the rest; a profile the file does not have changes nothing."""
+        profiles = self.data.pop("profiles", None) or {}
+        if not isinstance(profiles, dict):
+            self.faults.append(f"{self.where(('profiles',))}: profiles: expected a mapping of laptop and full")
+            return
+        for name in profiles:
+            if name not in get_args(Profile):
+                self.faults.append(f"{self.where(('profiles', name))}: profiles.{name}: no such profile; known: laptop, full")
+        chosen = profiles.get(profile) or {}
+        if not isinstance(chosen, dict):
+            self.faults.append(f"{self.where(('profiles', profile))}: profiles.{profile}: expected a mapping")
+            return
+        self._lay_over(self.data, chosen, (), ("profiles", profile))
+        if "profile" not in self.data:
+            self.data["profile"] = profile
+
+    def _lay_over(self, base: dict[str, Any], top: Mapping[str, Any], place: Place, origin: Place) -> None:
+        for key, value in top.items():
+            here = (*place, key)
+            if isinstance(value, dict) and isinstance(base.get(key), dict):
+                self._lay_over(base[key], value, here, (*origin, key))
+                continue
+            base[key] = deepcopy(value)
+            start = (*origin, key)
+            for known in [known for known in self.places if known[: len(start)] == start]:
+                self.places[(*here, *known[len(start) :])] = self.places[known]
+
+    def override(self, text: str) -> None:
+        """Apply one `a.b=c`; the value is read as YAML, so numbers, lists and null work."""
+        name, equals, value_text = text.partition("=")
+        keys = [key.strip() for key in name.split(".")]
+        if not equals or not all(keys):
+            raise UserError(f"--set {text}: expected KEY=VALUE with a dotted key (for example search.trials=20)")
+        try:
+            value = yaml.safe_load(value_text)
+        except yaml.YAMLError:
+            raise UserError(f"--set {text}: {value_text!r} is not a YAML value; quote texts with special signs") from None
+        if isinstance(value, str):
+            value = _as_number(value)
+        target = self.data
+        *parents, last = self._join_space_names(keys)
+        for parent in parents:
+            if not isinstance(target.get(parent), dict):
+                target[parent] = {}
+            target = target[parent]
+        target[last] = value
+        place = (*parents, last)
+        for known in [known for known in self.places if known[: len(place)] == place]:
+            del self.places[known]
+        self.places[place] = f"--set {name.strip()}"
+
+    @staticmethod
+    def _join_space_names(keys: list[str]) -> list[str]:
+        """`search.space.tmu.merge.choice` addresses the parameter `tmu.merge`, whose own name has a dot."""
+        if keys[:2] == ["search", "space"] and len(keys) > 3 and keys[2] in ("tmu", "distil"):
+            return [*keys[:2], f"{keys[2]}.{keys[3]}", *keys[4:]]
+        return keys
+
+    def inherit(self) -> None:
+        """What a source's recipe leaves out it takes from the run, so that its memories fit the target."""
+        benchmark, sources = self.data.get("benchmark"), self.data.get("sources")
+        if not isinstance(benchmark, dict) or not isinstance(sources, dict):
+            return
+        for source in sources.values():
+            if not isinstance(source, dict) or not isinstance(source.get("benchmark"), dict):
+                continue
+            for key in _INHERITED_BY_SOURCES:
+                if key in benchmark:
+                    source["benchmark"].setdefault(key, benchmark[key])
+            if isinstance(self.data.get("network"), dict):
+                source["network"] = {**self.data["network"], **(source.get("network") or {})}
+            source.setdefault("network", {})
+            source.setdefault("pretraining", {})
+
+    def validate(self) -> RunConfig | None:
+        """Collect every fault: what is wrong is cut out and the rest validated again, until nothing new is found."""
+        data = deepcopy(self.data)
+        seen: set[Place] = set()
+        for attempt in range(8):
+            try:
+                config = RunConfig.model_validate(data)
+            except ValidationError as error:
+                new = [fault for fault in error.errors() if fault["loc"] not in seen]
+                if attempt:  # cutting a value out may leave a hole that is nobody's fault
+                    new = [fault for fault in new if fault["type"] != "missing"]
+                for fault in new:
+                    seen.add(fault["loc"])
+                    if not self._inherited(fault, error.errors()):
+                        self.faults.append(self._sentence(fault))
+                    _cut(data, fault["loc"], fault["msg"])
+                if not new:
+                    return None
+                continue
+            for place, message in disagreements(config):
+                self.faults.append(f"{self.where(place)}: {dotted(place)}: {message}")
+            return config
+        return None
+
+    @staticmethod
+    def _inherited(fault: Any, others: Sequence[Any]) -> bool:
+        """Is this a source's copy of a fault that the run's own benchmark or network has?"""
+        if fault["loc"][:1] != ("sources",):
+            return False
+        return any(other["loc"] == fault["loc"][2:] and other["msg"] == fault["msg"] for other in others)
+
+    def where(self, place: Place) -> str:
+        """The line of the value at `place`, or of the nearest thing around it."""
+        for length in range(len(place), -1, -1):
+            if found := self.places.get(place[:length]):
+                return found
+        return "(default)"
+
+    def _sentence(self, fault: Any) -> str:
+        place = tuple(part for part in fault["loc"] if part != "__root__")
+        given, message = fault["input"], fault["msg"].removeprefix("Value error, ")
+        if fault["type"] == "extra_forbidden":
+            known = _fields_at(place[:-1])
+            message = f"no such key{nearest(str(place[-1]), known)}; known here: {', '.join(known)}"
+        elif fault["type"] == "missing":
+            message = "is missing; add it"
+        else:
+            allowed = [name for name in _allowed(fault)]
+            if allowed and isinstance(given, str):
+                message += nearest(given, allowed)
+            if not isinstance(given, (dict, BaseModel)):
+                message = f"{given!r}: {message}"
+        return f"{self.where(place)}: {dotted(place)}: {message}"
+
+
+def _allowed(fault: Any) -> list[str]:
+    expected = str(fault.get("ctx", {}).get("expected", ""))
+    return [part.strip(" '") for part in expected.replace(" or ", ",").split(",") if part.strip(" '")]
+
+
+def _cut(data: Any, place: Place, message: str) -> None:
+    """Take the faulty value out. Of a mapping whose parts disagree, only the keys that the message names."""
+    parent: Any = None
+    for part in place:
+        try:
+            parent, data = data, data[part]
+        except (KeyError, IndexError, TypeError):
+            return
+    named = [key for key in data if re.search(rf"\b{re.escape(str(key))}\b", message)] if isinstance(data, dict) else []
+    for key in named:
+        del data[key]
+    if not named and isinstance(parent, dict):
+        del parent[place[-1]]
+
+
+def _fields_at(place: Place) -> list[str]:
+    """The keys known at a place of a RunConfig."""
+    annotation: Any = RunConfig
+    for part in place:
+        annotation = _step_into(annotation, str(part))
+    model = _model_within(annotation)
+    return [info.alias or name for name, info in model.model_fields.items()] if model else []
+
+
+def _step_into(annotation: Any, key: str) -> Any:
+    """The annotation of what stands under `key`: a model's field, or any value of a `dict[str, X]`."""
+    if get_origin(annotation) is dict:
+        return get_args(annotation)[1]
+    model = _model_within(annotation)
+    fields = model.model_fields.items() if model else ()
+    return next((info.annotation for name, info in fields if key == (info.alias or name)), None)
+
+
+def _model_within(annotation: Any) -> type[BaseModel] | None:
+    """The model itself, or the one inside `X | None` and `Annotated[X, ...]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_within, get_args(annotation))), None)
+
+
+def _as_number(text: str) -> Any:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+

@@ -1,0 +1,57 @@
+"""A whole run, resolved: what `config.yaml` in a run folder says."""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from platform.config.benchmark import BenchmarkConfig
+from platform.config.model import Model
+from platform.config.network import NetworkConfig
+from platform.config.search import ResourcesConfig, SearchConfig
+from platform.config.training import PretrainingConfig, TrainingConfig
+from platform.config.trial import SCRATCH, TrialSettings
+
+PLAIN_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
+
+
+class SourceConfig(Model):
+    """A frozen network of the bank: one that is there (`bank`), or the recipe to pretrain it when it is not.
+
+    What a recipe leaves out (network, frame size, lengths) it takes from the run, so that memories fit.
+    """
+
+    bank: str | None = None  # the name of an entry of the bank; then nothing else is given
+    benchmark: BenchmarkConfig | None = None
+    network: NetworkConfig | None = None
+    pretraining: PretrainingConfig | None = None
+    memory: str = "cell/0"  # which of its memories is served
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> "SourceConfig":
+        if (self.bank is None) == (self.benchmark is None):
+            raise ValueError("a source needs either `bank: NAME` or a `benchmark` to be pretrained on")
+        return self
+
+
+class RunConfig(Model):
+    """One search, every choice made. Built by `platform.config.load.load_run`."""
+
+    name: Annotated[str, Field(pattern=PLAIN_NAME.pattern)]
+    question: str = ""
+    profile: Literal["laptop", "full"] = "full"
+    benchmark: BenchmarkConfig
+    network: NetworkConfig = NetworkConfig()  # the target's
+    sources: dict[str, SourceConfig] = {}
+    training: TrainingConfig = TrainingConfig()
+    trial: TrialSettings = TrialSettings()  # what a trial is where the space says nothing
+    search: SearchConfig = SearchConfig()
+    resources: ResourcesConfig = ResourcesConfig()
+
+    @field_validator("sources")
+    @classmethod
+    def _plain_source_names(cls, value: dict[str, SourceConfig]) -> dict[str, SourceConfig]:
+        for name in value:
+            if not PLAIN_NAME.match(name) or name == SCRATCH:
+                raise ValueError(f"source name {name!r}: use letters, digits, dash, underscore (not {SCRATCH!r})")
+        return value

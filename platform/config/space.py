@@ -1,0 +1,60 @@
+"""What a search may draw: one `Parameter` for each setting of a trial that the YAML frees.
+
+Names are dotted paths into `TrialSettings`. Two are special: `sources` is drawn as one yes-or-no a source, and
+`distil.source_weight` as one number for each source that was drawn.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import Field, PositiveFloat, model_validator
+
+from platform.config.model import Model
+
+SPACE_NAMES = (
+    "sources",
+    "start",
+    "feed",
+    "learning_rate",
+    "tmu.layers",
+    "tmu.merge",
+    "tmu.bias",
+    "tmu.kernel_size",
+    "distil.weight",
+    "distil.source_weight",
+)
+# Drawn only when at least one source was: without sources they change nothing.
+NEEDS_SOURCES = ("feed", "tmu.", "distil.")
+
+
+class Parameter(Model):
+    """Exactly one of `subset`, `choice`, `float`, `int`, with bounds included."""
+
+    subset: tuple[str, ...] | None = None  # `sources` only: any of these, none too
+    choice: Annotated[tuple[Any, ...], Field(min_length=1)] | None = None
+    float_bounds: tuple[float, float] | None = Field(None, alias="float")
+    int_bounds: tuple[int, int] | None = Field(None, alias="int")
+    log: bool = False
+    step: PositiveFloat | None = None
+    when: dict[str, tuple[Any, ...]] = {}  # drawn only when each named parameter has one of these values
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "Parameter":
+        kinds = [kind for kind, value in self._kinds().items() if value is not None]
+        if len(kinds) != 1:
+            raise ValueError(
+                f"give exactly one of subset, choice, float, int; found {', '.join(kinds) or 'none'} "
+                "(for example `float: [0.01, 0.3]`)"
+            )
+        for bounds in (self.float_bounds, self.int_bounds):
+            if bounds is not None and bounds[0] >= bounds[1]:
+                raise ValueError(f"bounds [{bounds[0]}, {bounds[1]}] are empty; write the smaller number first")
+            if bounds is not None and self.log and bounds[0] <= 0:
+                raise ValueError(f"log needs bounds above 0, got {bounds[0]}; raise it or drop `log`")
+        if (self.log or self.step) and kinds[0] not in ("float", "int"):
+            raise ValueError(f"log and step go with float or int, not with {kinds[0]}")
+        if self.log and self.step:
+            raise ValueError("log and step exclude each other; drop one")
+        return self
+
+    def _kinds(self) -> dict[str, Any]:
+        return {"subset": self.subset, "choice": self.choice, "float": self.float_bounds, "int": self.int_bounds}

@@ -1,0 +1,64 @@
+"""What every command shares: one console, and errors that end in a sentence instead of a traceback."""
+
+import errno
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import typer
+from rich.console import Console
+
+from platform.config.errors import UserError
+
+WIDTH_OF_LOGS = 140  # where no terminal tells its own
+
+console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_OF_LOGS)
+errors = Console(stderr=True, highlight=False)
+
+EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 130  # as a shell reports Ctrl-C
+
+
+class Interrupted(Exception):
+    """The user pressed Ctrl-C and what could be kept was kept; the text says what and how to go on."""
+
+
+def run(command: Callable[..., Any] | typer.Typer) -> NoReturn:
+    """Run a command's function (or typer application) on the program's arguments, then leave the interpreter."""
+    from platform.naming import check_single_copy
+
+    if not isinstance(command, typer.Typer):
+        application = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+        application.command()(command)
+        command = application
+    try:
+        check_single_copy()
+        command(standalone_mode=False)
+    except UserError as error:
+        _fail(str(error))
+    except (typer.Abort, KeyboardInterrupt, Interrupted) as error:
+        errors.print(f"interrupted. {error}".strip(), markup=False)
+        sys.exit(EXIT_INTERRUPTED)
+    except typer.Exit as leave:
+        sys.exit(leave.exit_code)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _fail(f"the disk is full ({error.filename or 'while writing'}). Free some space and run the same command again.")
+    except Exception as error:
+        if not _is_usage_error(error):
+            raise
+        error.show()  # type: ignore[attr-defined]
+        sys.exit(EXIT_USER_ERROR)
+    sys.exit(0)
+
+
+def _fail(message: str) -> NoReturn:
+    errors.print("[bold red]error:[/]", end=" ")
+    errors.print(message, markup=False, soft_wrap=True)
+    sys.exit(EXIT_USER_ERROR)
+
+
+def _is_usage_error(error: Exception) -> bool:
+    """A misspelt option or missing argument, which click words well itself."""
+    return hasattr(error, "show") and hasattr(error, "format_message")

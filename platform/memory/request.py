@@ -1,0 +1,61 @@
+"""What is asked for when a trial asks for memory, and the key under which the answer is kept."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+
+Direction = Literal["forward", "reverse"]
+Feed = Literal["own", "truth"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """The memories of one source over one block of training clips."""
+
+    source: str
+    block: int
+    direction: Direction = "forward"
+    feed: Feed = "own"
+
+
+@dataclass(frozen=True)
+class MemoryIdentity:
+    """Everything but the request that decides what the numbers are."""
+
+    weights_sha256: str
+    memory: str  # "cell/0"
+    clips_fingerprint: str  # frames, lengths, resizing, permutation, block size
+    input_length: int
+    dtype: str = "float16"
+
+    def folder(self, request: Request) -> str:
+        """The folder name that blocks of this source, direction and feed share."""
+        parts = [self.weights_sha256, self.memory, self.clips_fingerprint, str(self.input_length), self.dtype]
+        parts += [request.direction, request.feed, "v1"]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+@dataclass
+class Counters:
+    """How a trial's requests were answered. Adds up over trials."""
+
+    ready: int = 0  # found stored
+    computed: int = 0  # a source had to run
+    waited_s: float = 0.0  # time the trial stood still, reading included
+    read_bytes: int = 0
+
+    @property
+    def ready_share(self) -> float | None:
+        """Part of the requests found stored; None before the first."""
+        total = self.ready + self.computed
+        return self.ready / total if total else None
+
+
+class MemoryProvider(Protocol):
+    """Answers requests. The array is read-only, (N, T-1, S, h, w) float16, for the N clips of the block."""
+
+    counters: Counters
+
+    def states(self, request: Request) -> np.ndarray: ...

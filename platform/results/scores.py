@@ -1,0 +1,119 @@
+"""How a score is called, which way is better, and how it is written: one place, so that every figure agrees.
+
+Scores are named by protocol (`mse`: squared error summed over a frame's pixels in [0, 1]). A name not listed
+here is shown as it is, and taken as better when smaller unless the run says otherwise.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Score:
+    """One protocol. `unit` completes a sentence: "32.1 squared error per frame"."""
+
+    name: str
+    label: str
+    unit: str = ""
+    higher_is_better: bool = False
+
+    @property
+    def better(self) -> str:
+        return "higher" if self.higher_is_better else "lower"
+
+    @property
+    def axis(self) -> str:
+        """An axis title: what, in which unit, which way is good."""
+        unit = f", {self.unit}" if self.unit else ""
+        return f"{self.label}{unit} ({self.better} is better)"
+
+    def signed(self, value: float) -> float:
+        """The value with the sign that makes smaller better."""
+        return -value if self.higher_is_better else value
+
+    def is_better(self, one: float, other: float) -> bool:
+        return self.signed(one) < self.signed(other)
+
+    def text(self, value: float | None) -> str:
+        """`32.1`, `0.894`, `27.0 dB`; `infinite` for the psnr of identical frames; `–` where there is none."""
+        if value is None or math.isnan(value):
+            return "–"
+        if math.isinf(value):
+            return "infinite"
+        if self.name == "parameters":
+            return readable_count(value)
+        if self.name == "ssim":
+            return f"{value:.3f}"
+        suffix = f" {self.unit}" if self.unit in ("dB", "s") else ""
+        return plain_number(value) + suffix
+
+    def against(self, value: float, floor: float) -> str:
+        """`29 % lower than copying the last frame (45.2)`: the sentence that every score is shown with."""
+        name = f"copying the last frame ({self.text(floor)})"
+        if not (math.isfinite(value) and math.isfinite(floor)) or value == floor:
+            return f"the same as {name}" if value == floor else f"beside {name}"
+        side = "higher" if value > floor else "lower"
+        if self.name == "mse" and floor > 0:
+            return f"{abs(value - floor) / floor:.0%}".replace("%", " %") + f" {side} than {name}"
+        return f"{self.text(abs(value - floor))} {side} than {name}"
+
+
+_KNOWN = {
+    score.name: score
+    for score in (
+        Score("mse", "error (MSE)", "squared error per frame"),
+        Score("mse_openstl", "error (MSE as OpenSTL)", "squared error per frame"),
+        Score("ssim", "similarity (SSIM)", "0 to 1", higher_is_better=True),
+        Score("psnr", "signal to noise (PSNR)", "dB", higher_is_better=True),
+        Score("parameters", "parameters"),
+        Score("seconds_per_clip", "time per clip", "s"),
+    )
+}
+SHOWN_FIRST = ("mse", "ssim", "psnr")
+
+
+def score(name: str, *, higher_is_better: bool | None = None) -> Score:
+    """The protocol of that name; `higher_is_better` overrides where the run's study knows."""
+    known = _KNOWN.get(name) or Score(name, name, higher_is_better=name.startswith(("csi_", "pod_")))
+    return known if higher_is_better is None else replace(known, higher_is_better=higher_is_better)
+
+
+def plain_number(value: float) -> str:
+    """Three or four significant digits, as people write them: `0.0003`, `0.12`, `3.46`, `32.1`, `1,240`."""
+    if not math.isfinite(value):
+        return "infinite" if math.isinf(value) else "–"
+    size = abs(value)
+    if value == 0 or float(value).is_integer() and size < 1e5:
+        return f"{value:,.0f}"
+    if size >= 1000:
+        return f"{value:,.0f}" if size < 1e7 else f"{value:.3g}"
+    if size >= 100:
+        return f"{value:.0f}"
+    return f"{value:.3g}" if size >= 1e-3 else f"{value:.1e}".replace("e-0", "e-")
+
+
+def readable_count(value: float) -> str:
+    """`1,204`, `83.2 thousand`, `3.1 million`."""
+    if abs(value) < 1e4:
+        return f"{value:,.0f}"
+    return f"{value / 1e3:.3g} thousand" if abs(value) < 1e6 else f"{value / 1e6:.3g} million"
+
+
+def readable_time(seconds: float) -> str:
+    """`41 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds < 1:
+        return f"{seconds:.2g} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def readable_bytes(count: float) -> str:
+    """`812 bytes`, `20.4 MB`, `3.1 GB`; powers of 1000."""
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return f"{count:.0f} bytes"

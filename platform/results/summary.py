@@ -1,0 +1,268 @@
+"""A run, read from its folder: what is there, what is missing and why, and what can be said about it.
+
+Reading never fails for a run that was cut short: a part that is absent or damaged becomes a sentence in `missing`,
+and everything else is shown. Only a folder that is no run at all is refused.
+"""
+
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from platform.config.errors import UserError
+from platform.results.record import TrialRecord, read_results
+from platform.results.run_folder import RunFolder
+from platform.results.scores import Score, score
+
+
+class TestScores(BaseModel):
+    """`test.json`: the best trial on the test split, taken once. Every further key is a score by its protocol."""
+
+    __test__ = False  # pytest: no test class
+    model_config = ConfigDict(extra="allow")
+
+    trial: int
+    benchmark: str
+    synthetic: bool
+    last_frame: dict[str, float | None] = {}
+
+    @property
+    def scores(self) -> dict[str, float]:
+        extra = self.__pydantic_extra__ or {}
+        return {key: float(value) for key, value in extra.items() if type(value) in (int, float)}
+
+    @property
+    def floor(self) -> dict[str, float]:
+        return {key: value for key, value in self.last_frame.items() if value is not None}
+
+
+class Provenance(BaseModel):
+    """`provenance.json`, written when a run starts, so that a report of an interrupted run says *synthetic* too.
+
+    Whatever else stands in it (versions, seeds, fingerprints, hardware) is shown as it is.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    benchmark: str | None = None  # the label: "kth (synthetic)"
+    synthetic: bool | None = None
+    sources: dict[str, dict[str, Any]] = {}  # by name: its card's benchmark, synthetic, weights hash, score
+
+    @property
+    def rest(self) -> dict[str, Any]:
+        return dict(self.__pydantic_extra__ or {})
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Clips of the test split, uint8. clips (N, T, H, W, C); predicted (N, T-1, H, W, C), where predicted[:, t] is
+    the network's frame t+1; the first `input_length` frames were shown to it."""
+
+    clips: np.ndarray
+    predicted: np.ndarray
+    input_length: int
+
+    @cached_property
+    def mse(self) -> np.ndarray:
+        """Of each clip (N): squared error summed over a frame's pixels in [0, 1], mean of the predicted frames."""
+        true = self.clips[:, self.input_length :].astype(np.float32) / 255
+        guess = self.predicted[:, self.input_length - 1 :].astype(np.float32) / 255
+        return ((true - guess) ** 2).sum(axis=(2, 3, 4)).mean(axis=1)
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What a report shows. `missing` says in sentences what could not be shown."""
+
+    folder: RunFolder
+    records: tuple[TrialRecord, ...]
+    config: dict[str, Any]
+    provenance: Provenance
+    test: TestScores | None
+    predictions: Predictions | None
+    missing: tuple[str, ...] = field(default=())
+
+    @classmethod
+    def read(cls, path: Path) -> "RunSummary":
+        """Raises UserError only if `path` is no run folder."""
+        folder = RunFolder(path)
+        if not path.is_dir() or not (folder.config.is_file() or folder.results.is_file()):
+            raise UserError(_no_run_folder(path))
+        missing: list[str] = []
+        records = _read_records(folder, missing)
+        config = _read_config(folder, missing)
+        test = _read_test(folder, missing)
+        return cls(
+            folder=folder,
+            records=tuple(records),
+            config=config,
+            provenance=_read_provenance(folder, missing),
+            test=test,
+            predictions=_read_predictions(folder, missing),
+            missing=tuple(missing),
+        )
+
+    @property
+    def name(self) -> str:
+        return str(self.config.get("name") or self.folder.path.resolve().name)
+
+    @property
+    def benchmark(self) -> str:
+        """The label, which says *synthetic* where the frames are."""
+        label = (self.test and self.test.benchmark) or self.provenance.benchmark
+        if not label:
+            named = self.config.get("benchmark")
+            label = str(named.get("name") if isinstance(named, Mapping) else named or "unnamed benchmark")
+        return f"{label} (synthetic)" if self.synthetic and "synthetic" not in label else label
+
+    @property
+    def synthetic(self) -> bool | None:
+        """None where the run was cut before it was recorded."""
+        return self.test.synthetic if self.test else self.provenance.synthetic
+
+    @cached_property
+    def objectives(self) -> tuple[Score, ...]:
+        """As the configuration names them (`[mse, parameters]` or `{mse: min}`); mse where it names none."""
+        search = self.config.get("search")
+        named = search.get("objectives") if isinstance(search, Mapping) else None
+        if isinstance(named, str):
+            named = [named]
+        if isinstance(named, Mapping):
+            return tuple(score(str(n), higher_is_better=str(mode).startswith("max")) for n, mode in named.items())
+        return tuple(score(str(name)) for name in named) if named else (score("mse"),)
+
+    @property
+    def score(self) -> Score:
+        """The one that the figures show: the first objective."""
+        return self.objectives[0]
+
+    def value(self, record: TrialRecord, of: Score | None = None) -> float | None:
+        return record.metrics.get((of or self.score).name)
+
+    @cached_property
+    def finished(self) -> tuple[TrialRecord, ...]:
+        """Trials that trained to their end and have a score: the only ones that are compared."""
+        return tuple(r for r in self.records if r.state == "finished" and self.value(r) is not None)
+
+    def in_state(self, state: str) -> tuple[TrialRecord, ...]:
+        return tuple(record for record in self.records if record.state == state)
+
+    @cached_property
+    def best(self) -> TrialRecord | None:
+        """The finished trial with the best validation score."""
+        return min(self.finished, key=lambda r: self.score.signed(self.value(r) or 0.0), default=None)
+
+    @cached_property
+    def best_without_sources(self) -> TrialRecord | None:
+        """The best baseline: no source distilled from (it may start from a source's weights)."""
+        baselines = [r for r in self.finished if not r.sources]
+        return min(baselines, key=lambda r: self.score.signed(self.value(r) or 0.0), default=None)
+
+    @cached_property
+    def floor(self) -> float | None:
+        """Copying the last frame, on the validation split."""
+        values = [r.last_frame[self.score.name] for r in self.records if self.score.name in r.last_frame]
+        return values[0] if values else None
+
+    @cached_property
+    def sources(self) -> tuple[str, ...]:
+        """Every source that the run offers, whether or not a trial drew it."""
+        offered = self.config.get("sources")
+        names = set(offered) if isinstance(offered, (Mapping, list, tuple)) else set()
+        names = {name for name in names if isinstance(name, str)} | set(self.provenance.sources)
+        return tuple(sorted(names.union(*(record.source_columns() for record in self.records))))
+
+    @cached_property
+    def pareto(self) -> tuple[TrialRecord, ...]:
+        """Finished trials that no other beats in every objective, in order of the first."""
+        points = []
+        for record in self.finished:
+            values = [self.value(record, objective) for objective in self.objectives]
+            if all(value is not None for value in values):
+                points.append((record, [o.signed(v) for o, v in zip(self.objectives, values, strict=True) if v is not None]))
+        front = [
+            (record, mine)
+            for record, mine in points
+            if not any(
+                all(t <= m for t, m in zip(theirs, mine, strict=True)) and theirs != mine for _, theirs in points
+            )
+        ]
+        return tuple(record for record, mine in sorted(front, key=lambda pair: pair[1]))
+
+
+def _no_run_folder(path: Path) -> str:
+    if not path.exists():
+        return f"{path} does not exist; give a run folder, for example one of `ls -d runs/*`."
+    inside = sorted(child.name for child in path.iterdir() if (child / "config.yaml").is_file()) if path.is_dir() else []
+    hint = f"Did you mean {path / inside[-1]}?" if inside else "Give the folder that platform.search printed."
+    return f"{path} is no run folder: it holds neither config.yaml nor results.parquet. {hint}"
+
+
+def _read_records(folder: RunFolder, missing: list[str]) -> list[TrialRecord]:
+    if not folder.results.is_file():
+        missing.append("No trial has ended yet: results.parquet is not there.")
+        return []
+    try:
+        return read_results(folder.results)
+    except UserError as error:
+        missing.append(str(error))
+        return []
+
+
+def _read_config(folder: RunFolder, missing: list[str]) -> dict[str, Any]:
+    try:
+        config = yaml.safe_load(folder.config.read_text())
+    except FileNotFoundError:
+        missing.append("The configuration is not there (config.yaml); names of trials and objectives are guessed.")
+        return {}
+    except (yaml.YAMLError, UnicodeDecodeError, OSError):
+        missing.append("config.yaml cannot be read as YAML; names of trials and objectives are guessed.")
+        return {}
+    return config if isinstance(config, dict) else {}
+
+
+def _read_test(folder: RunFolder, missing: list[str]) -> TestScores | None:
+    try:
+        return TestScores.model_validate_json(folder.test.read_text())
+    except FileNotFoundError:
+        missing.append("There is no test score: the search was cut before the best trial met the test split.")
+    except (ValidationError, UnicodeDecodeError, OSError):
+        missing.append("test.json cannot be read, so that no test score is shown.")
+    return None
+
+
+def _read_provenance(folder: RunFolder, missing: list[str]) -> Provenance:
+    try:
+        return Provenance.model_validate(json.loads(folder.provenance.read_text()))
+    except FileNotFoundError:
+        missing.append("What the run was made of was not recorded (provenance.json is not there).")
+    except (ValidationError, ValueError, OSError):
+        missing.append("provenance.json cannot be read; versions and fingerprints are not shown.")
+    return Provenance()
+
+
+def _read_predictions(folder: RunFolder, missing: list[str]) -> Predictions | None:
+    try:
+        with np.load(folder.predictions, allow_pickle=False) as stored:
+            clips, predicted, length = stored["clips"], stored["predicted"], int(stored["input_length"])
+    except FileNotFoundError:
+        missing.append("There are no predicted frames: they are written when the best trial meets the test split.")
+        return None
+    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, OSError, EOFError):
+        missing.append("predictions.npz cannot be read, so that no predicted frames are shown.")
+        return None
+    agree = clips.ndim == 5 and predicted.shape == (clips.shape[0], clips.shape[1] - 1, *clips.shape[2:])
+    if not (agree and len(clips) and clips.dtype == predicted.dtype == np.uint8 and 0 < length < clips.shape[1]):
+        missing.append(
+            f"predictions.npz does not fit together (clips {clips.shape} {clips.dtype}, predicted {predicted.shape} "
+            f"{predicted.dtype}, input_length {length}), so that no predicted frames are shown."
+        )
+        return None
+    return Predictions(clips, predicted, length)

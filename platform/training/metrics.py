@@ -1,0 +1,50 @@
+"""Scores of predicted frames, named by protocol: `mse`, `ssim`, `psnr` as in the TMU code.
+
+Published numbers differ by definition; these are, for frames in [0, 1] of shape (B, T, C, H, W):
+`mse`  squared error summed over pixels and channels of frames clipped to [0, 1];
+`ssim` scikit-image's structural similarity of the uint8 frames (x 255, truncated), its default window;
+`psnr` in dB, of the uint8 frames; identical frames give infinity, and the mean is then infinite, never NaN.
+Each returns one number a frame, (B, T). Means over frames and clips are the caller's.
+"""
+
+import numpy as np
+from skimage.metrics import structural_similarity
+
+from tmu_models import ShapeError
+
+
+def per_frame_scores(true_BTCHW: np.ndarray, predicted_BTCHW: np.ndarray) -> dict[str, np.ndarray]:
+    """All protocols for float frames in [0, 1], each (B, T) float64. Raises ShapeError if the clips differ in shape."""
+    if true_BTCHW.shape != predicted_BTCHW.shape:
+        raise ShapeError(f"true frames {true_BTCHW.shape} and predicted {predicted_BTCHW.shape} differ in shape")
+    true, predicted = _clipped(true_BTCHW), _clipped(predicted_BTCHW)
+    squared = np.square(true.astype(np.float64) - predicted)
+    true_bytes, predicted_bytes = _as_bytes(true), _as_bytes(predicted)
+    return {
+        "mse": squared.sum(axis=(2, 3, 4)),
+        "ssim": _ssim(true_bytes, predicted_bytes),
+        "psnr": _psnr(true_bytes, predicted_bytes),
+    }
+
+
+def _clipped(frames: np.ndarray) -> np.ndarray:
+    return np.clip(frames, 0.0, 1.0)
+
+
+def _as_bytes(frames: np.ndarray) -> np.ndarray:
+    return (frames * 255).astype(np.uint8)
+
+
+def _ssim(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    B, T = true.shape[:2]
+    scores = np.empty((B, T))
+    for b in range(B):
+        for t in range(T):
+            scores[b, t] = structural_similarity(true[b, t], predicted[b, t], channel_axis=0)
+    return scores
+
+
+def _psnr(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    error = np.square(true.astype(np.float64) - predicted).mean(axis=(2, 3, 4))
+    with np.errstate(divide="ignore"):
+        return 20 * np.log10(255.0) - 10 * np.log10(error)

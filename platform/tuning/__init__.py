@@ -1,0 +1,1 @@
+"""The search: Optuna proposes, Ray Tune runs. The only place that imports `ray.tune`."""

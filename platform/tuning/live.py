@@ -1,0 +1,126 @@
+"""What the user watches: one table in a terminal, one line a finished trial elsewhere (a log file, CI)."""
+
+import time
+from typing import Any
+
+from ray import tune
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from platform.config.run import RunConfig
+from platform.results.record import TrialRecord
+from platform.tuning.recorder import Recorder
+
+SHOWN_ENDED = 6
+
+
+class LiveTable(tune.Callback):
+    """A Tune callback that draws the recorder's state. Enter as a context around `Tuner.fit`."""
+
+    def __init__(self, config: RunConfig, recorder: Recorder, console: Console) -> None:
+        self.config = config
+        self.recorder = recorder
+        self.console = console
+        self._began = time.monotonic()
+        self._settings: dict[int, dict[str, Any]] = {}
+        self._memory: dict[int, tuple[float, float]] = {}
+        self._printed: set[int] = set()
+        self._live = Live(console=console, refresh_per_second=4, get_renderable=self.render) if console.is_terminal else None
+
+    def __enter__(self) -> "LiveTable":
+        self._began = time.monotonic()
+        if self._live is not None:
+            self._live.__enter__()
+        return self
+
+    def __exit__(self, *failure: Any) -> None:
+        if self._live is not None:
+            self._live.__exit__(*failure)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune pickles its callbacks; a terminal is not something to restore."""
+        return {**self.__dict__, "console": None, "_live": None}
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._settings[trial.config["trial"]] = trial.config["settings"]
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        self._memory[trial.config["trial"]] = (result["memory.ready"], result["memory.computed"])
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        if self._live is None:
+            for number in sorted(set(self.recorder.records) - self._printed):
+                self._printed.add(number)
+                self.console.print(self._line(self.recorder.records[number]), soft_wrap=True)
+
+    def render(self) -> Group:
+        """The table as it stands."""
+        objective = self.config.search.objectives[0]
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in ("trial", "state", "sources", "start", "gates", "distil", "lr", "epoch"):
+            table.add_column(column, no_wrap=True)
+        table.add_column(objective, justify="right")
+        for number, curve in sorted(self.recorder.running.copy().items()):
+            epoch = int(curve[-1]["epoch"]) if curve else 0
+            score = curve[-1].get(objective) if curve else None
+            table.add_row(*self._cells(number, "running", self._settings.get(number, {}), epoch, score))
+        for record in self.recorder.ranking()[:SHOWN_ENDED]:
+            score = record.metrics.get(objective)
+            table.add_row(*self._cells(record.trial, record.state, record.settings, record.epochs, score))
+        return Group(table, Text(), self._summary())
+
+    def _cells(self, number: int, state: str, settings: dict[str, Any], epoch: int, score: float | None) -> list[str]:
+        colour = {"running": "cyan", "finished": "green", "stopped": "yellow"}.get(state, "red")
+        gates = settings.get("tmu", {}) if settings.get("sources") else {}
+        return [
+            str(number),
+            f"[{colour}]{state}[/]",
+            " ".join(settings.get("sources", ())) or "none",
+            str(settings.get("start", "")),
+            f"{gates['merge']} {list(gates['layers'])}" if gates else "-",
+            f"{settings['distil']['weight']:.3g}" if gates else "-",
+            f"{settings['learning_rate']:.2g}" if settings else "",
+            f"{epoch}/{self.config.training.epochs}",
+            "" if score is None else f"{score:.4g}",
+        ]
+
+    def _summary(self) -> Text:
+        records = list(self.recorder.records.values())
+        count = {state: sum(record.state == state for record in records) for state in ("finished", "stopped", "failed")}
+        elapsed = time.monotonic() - self._began
+        parts = [
+            f"{len(records)} of {self.config.search.trials} trials "
+            f"({count['finished']} finished, {count['stopped']} stopped early, {count['failed']} failed)"
+        ]
+        if ranking := self.recorder.ranking():
+            objective = self.config.search.objectives[0]
+            best = f"best {objective} {ranking[0].metrics[objective]:.4g} (trial {ranking[0].trial}"
+            floor = ranking[0].last_frame.get(objective)
+            parts.append(best + (f"; copying the last frame {floor:.4g})" if floor is not None else ")"))
+        ready, computed = (sum(values) for values in zip(*self._memory.values(), strict=True)) if self._memory else (0, 0)
+        if ready + computed:
+            parts.append(f"memory found ready {ready / (ready + computed):.0%}")
+        parts.append(f"{_clock(elapsed)} gone")
+        if records:
+            left = elapsed / len(records) * (self.config.search.trials - len(records))
+            parts.append(f"about {_clock(left)} left")
+        return Text(" · ".join(parts))
+
+    def _line(self, record: TrialRecord) -> str:
+        objective = self.config.search.objectives[0]
+        cells = self._cells(record.trial, record.state, record.settings, record.epochs, record.metrics.get(objective))
+        done = f"{len(self.recorder.records)}/{self.config.search.trials}"
+        tail = f"[red]{record.reason}[/]" if record.state == "failed" else f"{objective} {cells[-1]}"
+        return f"{done:>7}  trial {cells[0]:>3} {cells[1]}  {' · '.join(cells[2:-1])}  {tail}"
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+

@@ -1,0 +1,187 @@
+"""What a search would do, worked out without doing it: `--dry-run` prints it, the search itself starts from it."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from platform.bank.bank import count_parameters
+from platform.bank.networks import build_network
+from platform.benchmarks.catalog import estimate_clips, find_benchmark
+from platform.config.benchmark import SPLIT_NAMES, BenchmarkConfig
+from platform.config.errors import UserError
+from platform.config.home import Home
+from platform.config.run import RunConfig
+from platform.config.space import Parameter
+from platform.config.training import TrainingConfig
+from platform.results.scores import readable_bytes, readable_time
+from platform.tuning.pretraining import bank_entries
+from tmu_models import distillation_loss, prediction_loss
+
+CHANNELS_UNTIL_KNOWN = 1  # both benchmarks of this version are grey
+
+
+@dataclass(frozen=True)
+class ClipCounts:
+    """Clips of each split of one benchmark, and where they come from."""
+
+    label: str
+    prepared: bool
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """The numbers behind a search."""
+
+    config: RunConfig
+    target: ClipCounts
+    sources: dict[str, ClipCounts]
+    entries: dict[str, str | None]  # bank entry, None where it must be pretrained
+    steps_per_trial: int
+    pretraining_steps: int
+    memory_bytes: int  # if every source were drawn, both directions
+
+    @classmethod
+    def make(cls, config: RunConfig, home: Home) -> "SearchPlan":
+        """Touches nothing. Raises UserError where a benchmark is missing and has no stand-in."""
+        target = clip_counts(config.benchmark, home)
+        sources = {n: clip_counts(s.benchmark, home) for n, s in config.sources.items() if s.benchmark is not None}
+        entries = bank_entries(config, home)
+        pretraining = 0
+        for name, source in config.sources.items():
+            if entries[name] is None and source.pretraining is not None:
+                pretraining += num_steps(source.pretraining, sources[name].counts["train"])
+        return cls(
+            config=config,
+            target=target,
+            sources=sources,
+            entries=entries,
+            steps_per_trial=num_steps(config.training, target.counts["train"]),
+            pretraining_steps=pretraining,
+            memory_bytes=memory_bytes(config, target.counts["train"]),
+        )
+
+
+def clip_counts(config: BenchmarkConfig, home: Home) -> ClipCounts:
+    benchmark = find_benchmark(config, home)
+    if benchmark is not None:
+        counts = {split: benchmark.blocks(split).num_clips for split in SPLIT_NAMES}
+        return ClipCounts(benchmark.label, True, counts)
+    if config.on_missing != "synthetic":
+        raise UserError(
+            f"benchmark {config.dataset} is not prepared below {home.benchmarks}. Run "
+            f"`python -m platform.prepare {config.name} --from DIR`, or set benchmark.on_missing=synthetic."
+        )
+    return ClipCounts(f"{config.dataset} (synthetic)", False, dict(estimate_clips(config)))
+
+
+def num_steps(plan: TrainingConfig, num_clips: int) -> int:
+    """Optimiser steps of one whole training run."""
+    batches = -(-num_clips // plan.batch_size)
+    return plan.epochs * min(batches, plan.steps_per_epoch or batches) * (2 if plan.reverse else 1)
+
+
+def memory_bytes(config: RunConfig, num_clips: int) -> int:
+    """Size of all memories a search can ask for, as stored (float16), on one node."""
+    cells = (config.benchmark.frame_size // config.network.patch_size) ** 2
+    values = 0
+    for source in config.sources.values():
+        hidden = (source.network or config.network).hidden
+        layer = int(source.memory.partition("/")[2] or 0)
+        values += hidden[min(layer, len(hidden) - 1)] * cells
+    directions = 2 if config.training.reverse else 1
+    return 2 * values * (config.benchmark.total_length - 1) * num_clips * directions
+
+
+def seconds_per_step(config: RunConfig) -> float:
+    """One training step of a target with every source, timed here on random frames; the faster of two."""
+    benchmark = config.benchmark
+    network = build_network(config.network, channels=CHANNELS_UNTIL_KNOWN, frame_size=benchmark.frame_size)
+    memories = {}
+    if config.sources:
+        layers = [p for p in (0,) if p < len(config.network.hidden)]
+        network.add_transfer(layers, {name: config.network.hidden[0] for name in config.sources})
+    shape = (config.training.batch_size, benchmark.total_length, CHANNELS_UNTIL_KNOWN)
+    frames = torch.rand(*shape, benchmark.frame_size, benchmark.frame_size)
+    times = []
+    for _ in range(2):
+        began = time.perf_counter()
+        prediction = network(frames, input_length=benchmark.input_length)
+        loss = prediction_loss(prediction, frames)
+        if config.sources:
+            memories = {name: torch.zeros_like(d) for (_, name), d in prediction.distilled.items()}
+            loss = loss + distillation_loss(prediction, memories)
+        loss.backward()
+        times.append(time.perf_counter() - began)
+    return float(np.min(times))
+
+
+def print_plan(plan: SearchPlan, home: Home, console: Console) -> None:
+    """The plan as a page in the terminal."""
+    config = plan.config
+    console.print(f"[bold]{config.name}[/] · profile {config.profile} · {config.question}")
+    clips = Table("clips", *SPLIT_NAMES, "", box=None, header_style="bold", title_justify="left")
+    for counts in (plan.target, *plan.sources.values()):
+        note = "prepared" if counts.prepared else "would be made now"
+        clips.add_row(counts.label, *(f"{counts.counts[split]:,}" for split in SPLIT_NAMES), note)
+    console.print(clips, "")
+    sources = Table("source", "from", "network", "", box=None, header_style="bold")
+    for name, source in config.sources.items():
+        origin = plan.sources[name].label if name in plan.sources else f"bank entry {source.bank}"
+        network = source.network or config.network
+        entry = plan.entries[name]
+        sources.add_row(name, origin, f"{network.family} {list(network.hidden)}", entry or "must be pretrained")
+    console.print(sources, "")
+    space = Table("searched", "values", box=None, header_style="bold")
+    for name, parameter in config.search.space.items():
+        space.add_row(name, describe(parameter))
+    console.print(space, "")
+    for line in _cost_lines(plan, home):
+        console.print(line)
+
+
+def _cost_lines(plan: SearchPlan, home: Home) -> Iterator[str]:
+    config = plan.config
+    network = build_network(config.network, channels=CHANNELS_UNTIL_KNOWN, frame_size=config.benchmark.frame_size)
+    step_s = seconds_per_step(config)
+    search_s = step_s * plan.steps_per_trial * config.search.trials
+    asha = "no trial is stopped early"
+    if config.search.asha is not None:
+        asha = f"ASHA stops weak ones from epoch {config.search.asha.grace_epochs}"
+    yield (
+        f"target     {config.network.family} {list(config.network.hidden)}, {count_parameters(network):,} weights before "
+        f"gates; frames {config.benchmark.frame_size}, {config.benchmark.input_length} shown of {config.benchmark.total_length}"
+    )
+    yield (
+        f"trials     {config.search.trials} of {config.training.epochs} epochs, {plan.steps_per_trial:,} steps each; {asha}; "
+        f"judged by {', '.join(config.search.objectives)}"
+    )
+    resources = config.resources
+    yield (
+        f"resources  {resources.cpus_per_trial:g} CPU and {resources.gpus_per_trial} GPU a trial; memory servers take "
+        f"{resources.server_cpus:g} CPU and {resources.server_gpus:g} GPU of a node"
+    )
+    yield f"memory     at most {readable_bytes(plan.memory_bytes)} on disk below {home.memory}"
+    yield (
+        f"cost       one step takes {step_s:.3g} s on this machine (just measured, {torch.get_num_threads()} threads): about "
+        f"{readable_time(step_s * plan.pretraining_steps)} to pretrain and at most {readable_time(search_s)} to search, "
+        "one trial at a time"
+    )
+
+
+def describe(parameter: Parameter) -> str:
+    """`0.003 to 0.3, log` or `mean | softmax | sum`."""
+    if parameter.subset is not None:
+        text = "any of " + ", ".join(parameter.subset) + ", or none"
+    elif parameter.choice is not None:
+        text = " | ".join(str(list(value) if isinstance(value, tuple) else value) for value in parameter.choice)
+    else:
+        low, high = parameter.float_bounds or parameter.int_bounds or (0, 0)
+        text = f"{low:g} to {high:g}" + (", log" if parameter.log else "")
+    conditions = [f"{name} is {' or '.join(map(str, values))}" for name, values in parameter.when.items()]
+    return text + (f" (when {' and '.join(conditions)})" if conditions else "")

@@ -1,0 +1,240 @@
+"""One search from a resolved configuration to its report. Each stage is a function; `run_search` is their order."""
+
+import datetime
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+import ray
+from ray import tune
+from ray.tune.schedulers import ASHAScheduler
+from rich.console import Console
+
+from platform.bank.bank import Bank
+from platform.benchmarks.catalog import Benchmark, open_benchmark
+from platform.config.errors import UserError
+from platform.config.home import Home
+from platform.config.load import dump_run
+from platform.config.run import RunConfig
+from platform.config.search import OBJECTIVES, SearchConfig
+from platform.memory.actor import ServedSource, start_servers
+from platform.memory.request import MemoryIdentity
+from platform.results.record import TrialRecord
+from platform.results.run_folder import RunFolder
+from platform.training.versions import hardware, package_versions
+from platform.tuning.live import LiveTable
+from platform.tuning.outcome import export_best, test_best
+from platform.tuning.pretraining import SourceSpec, bank_entries, pretrain_missing, specs
+from platform.tuning.recorder import Recorder
+from platform.tuning.resources import TrialResources, trial_resources
+from platform.tuning.searcher import TrialSearcher
+from platform.tuning.space import SettingsSpace
+from platform.tuning.target import TargetPlan
+from platform.tuning.trial import TargetTrial, TrialPlan, trial_folder
+
+STUDY = "search"
+
+
+@dataclass(frozen=True)
+class SearchOutcome:
+    """How a search ended. `best` and `test` are None where no trial came far enough."""
+
+    records: tuple[TrialRecord, ...]
+    best: TrialRecord | None
+    test: dict[str, Any] | None
+    interrupted: bool
+
+
+def run_search(config: RunConfig, folder: RunFolder, home: Home, console: Console) -> SearchOutcome:
+    """Run the whole search on the Ray that is initialised. Ctrl-C ends it within seconds with what has finished."""
+    benchmark = prepare_benchmarks(config, home, console)
+    _announce(config, benchmark, console)
+    resources = trial_resources(config.resources, ray.nodes(), len(config.sources))
+    for note in resources.notes:
+        console.print(f"[yellow]note:[/] {note}")
+    entries = pretrain_sources(config, home, resources, console)
+    served = served_sources(config, home, entries, benchmark)
+    begin_run_folder(config, folder, benchmark, home, entries)
+    plan = TrialPlan(TargetPlan(config, home, entries), served, config.resources.threads_per_trial)
+    check_starts(plan.target, benchmark)
+    servers = start_servers(
+        served,
+        config.benchmark,
+        home,
+        cpus=config.resources.server_cpus,
+        gpus=config.resources.server_gpus,
+        threads=config.resources.threads_per_trial,
+    )
+    recorder, interrupted = tune_trials(plan, folder, resources, console)
+    del servers
+    return conclude(plan.target, folder, recorder, interrupted=interrupted)
+
+
+def prepare_benchmarks(config: RunConfig, home: Home, console: Console) -> Benchmark:
+    """Open the target's benchmark and those of the sources, making stand-ins where that is allowed."""
+    benchmark = open_benchmark(config.benchmark, home)
+    for split in ("train", "validation", "test"):
+        benchmark.blocks(split)
+    for name, entry in bank_entries(config, home).items():
+        source = config.sources[name].benchmark
+        if entry is None and source is not None:
+            open_benchmark(source, home)
+    return benchmark
+
+
+def pretrain_sources(
+    config: RunConfig, home: Home, resources: TrialResources, console: Console
+) -> dict[str, str]:
+    """The bank entry of every source, pretrained now where the bank had none."""
+    entries = bank_entries(config, home)
+    missing: dict[str, SourceSpec] = {name: spec for name, spec in specs(config).items() if entries[name] is None}
+    made = pretrain_missing(
+        missing,
+        home,
+        console,
+        cpus=resources.cpus,
+        gpus=resources.gpus,
+        threads=config.resources.threads_per_trial,
+    )
+    return {name: entries[name] or made[name] for name in entries}
+
+
+def served_sources(
+    config: RunConfig, home: Home, entries: Mapping[str, str], benchmark: Benchmark
+) -> dict[str, ServedSource]:
+    """What each source serves. Raises UserError for a memory it does not have, or one of another grid than the target's."""
+    bank, clips, served = Bank(home.bank), benchmark.blocks("train"), {}
+    target_grid = config.benchmark.frame_size // config.network.patch_size
+    for name, entry in entries.items():
+        card, network, memory = bank.card(entry), bank.load(entry), config.sources[name].memory
+        if memory not in network.memory_channels:
+            known = ", ".join(network.memory_channels)
+            raise UserError(f"source {name!r} has no memory {memory!r}; it has {known}. Set sources.{name}.memory.")
+        sides = (card.channels, card.frame_size, network.grid[0])
+        wanted = (benchmark.channels, config.benchmark.frame_size, target_grid)
+        if sides != wanted:
+            raise UserError(
+                f"source {name!r} was trained on {sides[0]}-channel frames of {sides[1]} with a grid of {sides[2]}, "
+                f"the target has {wanted[0]}, {wanted[1]}, {wanted[2]}. Drop it from `sources`, or choose frame_size "
+                "and patch_size to match."
+            )
+        identity = MemoryIdentity(card.weights_sha256, memory, clips.fingerprint, config.benchmark.input_length)
+        served[name] = ServedSource(name, entry, identity)
+    return served
+
+
+def check_starts(plan: TargetPlan, benchmark: Benchmark) -> None:
+    """Every start the space offers fits the target; better said now than by a failed trial."""
+    space = plan.config.search.space.get("start")
+    for start in dict.fromkeys([plan.config.trial.start, *((space.choice or ()) if space else ())]):
+        plan.build(plan.config.trial.model_copy(update={"start": start, "sources": ()}), 0, benchmark.channels)
+
+
+def begin_run_folder(
+    config: RunConfig, folder: RunFolder, benchmark: Benchmark, home: Home, entries: Mapping[str, str]
+) -> None:
+    """Write what is known before the first trial: the resolved configuration, and what everything was made of."""
+    folder.path.mkdir(parents=True, exist_ok=True)
+    folder.config.write_text(dump_run(config))
+    cards = {name: Bank(home.bank).card(entry) for name, entry in entries.items()}
+    provenance = {
+        "benchmark": benchmark.label,
+        "synthetic": benchmark.synthetic,
+        "fingerprints": {split: benchmark.blocks(split).fingerprint for split in ("train", "validation", "test")},
+        "sources": {
+            name: {
+                "entry": entries[name],
+                "benchmark": card.data.label,
+                "synthetic": card.data.synthetic,
+                "weights_sha256": card.weights_sha256,
+                "score": card.score,
+                "last_frame": card.last_frame,
+            }
+            for name, card in cards.items()
+        },
+        "seed": config.search.seed,
+        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "versions": package_versions(),
+        "hardware": hardware(),
+    }
+    folder.provenance.write_text(json.dumps(provenance, indent=2))
+
+
+def tune_trials(
+    plan: TrialPlan, folder: RunFolder, resources: TrialResources, console: Console
+) -> tuple[Recorder, bool]:
+    """Run the trials; returns what was recorded, and whether the user interrupted."""
+    config = plan.target.config
+    search = config.search
+    recorder = Recorder(config, folder)
+    live = LiveTable(config, recorder, console)
+    trainable = tune.with_resources(
+        tune.with_parameters(TargetTrial, plan=plan), {"CPU": resources.cpus, "GPU": resources.gpus}
+    )
+    tuner = tune.Tuner(
+        trainable,
+        tune_config=tune.TuneConfig(
+            num_samples=search.trials,
+            max_concurrent_trials=resources.at_once,
+            search_alg=TrialSearcher(SettingsSpace(search.space, config.trial), search, open_study_storage(folder)),
+            scheduler=_scheduler(search, config.training.epochs),
+            reuse_actors=True,
+            trial_dirname_creator=trial_folder,
+            trial_name_creator=trial_folder,
+        ),
+        run_config=tune.RunConfig(
+            name=folder.trials.name,
+            storage_path=str(folder.path.absolute()),
+            verbose=0,
+            callbacks=[recorder, live],
+            checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=1, num_to_keep=2, checkpoint_at_end=False),
+        ),
+    )
+    with live:
+        results = tuner.fit()
+    recorder.interrupt([result for result in results._experiment_analysis.trials])
+    recorder.write()
+    return recorder, len(recorder.records) < search.trials or any(
+        record.state == "interrupted" for record in recorder.records.values()
+    )
+
+
+def open_study_storage(folder: RunFolder) -> optuna.storages.BaseStorage:
+    """The study's SQLite file; `optuna-dashboard sqlite:///study.db` opens it."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    logging.getLogger("alembic").setLevel(logging.ERROR)
+    return optuna.storages.RDBStorage(f"sqlite:///{folder.study.absolute()}")
+
+
+def _scheduler(search: SearchConfig, epochs: int) -> ASHAScheduler | None:
+    if search.asha is None or search.asha.grace_epochs >= epochs:
+        return None
+    objective = search.objectives[0]
+    return ASHAScheduler(
+        time_attr="epoch",
+        metric=objective,
+        mode=OBJECTIVES[objective],
+        max_t=epochs,
+        grace_period=search.asha.grace_epochs,
+        reduction_factor=search.asha.reduction,
+        stop_last_trials=False,
+    )
+
+
+def conclude(plan: TargetPlan, folder: RunFolder, recorder: Recorder, *, interrupted: bool) -> SearchOutcome:
+    """Write out the best target; after a whole search also score it on the test split."""
+    ranking = [record for record in recorder.ranking() if record.trial in recorder.checkpoints]
+    best, test = (ranking[0] if ranking else None), None
+    if best is not None:
+        export_best(plan, folder, best, recorder.checkpoints[best.trial])
+        if not interrupted:
+            test = test_best(plan, folder, best)
+    return SearchOutcome(tuple(recorder.records.values()), best, test, interrupted)
+
+
+def _announce(config: RunConfig, benchmark: Benchmark, console: Console) -> None:
+    counts = ", ".join(f"{benchmark.blocks(split).num_clips} {split}" for split in ("train", "validation", "test"))
+    console.print(f"[bold]{config.name}[/] on [bold]{benchmark.label}[/] · profile {config.profile} · clips: {counts}")

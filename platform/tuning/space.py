@@ -1,0 +1,79 @@
+"""From a YAML's space to one trial's settings, drawn by an Optuna trial.
+
+Optuna's names are the space's own (`tmu.merge`, `distil.weight`); a source subset is one yes-or-no a source
+(`source.digits_1`), so that importances and effects are told for each source. What has no effect without sources is
+drawn only when there are some, and a source's own weight only when that source is.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+
+from platform.config.space import NEEDS_SOURCES, Parameter
+from platform.config.trial import SCRATCH, TrialSettings, with_setting
+
+SOURCE_PREFIX = "source."
+
+
+@dataclass(frozen=True)
+class SettingsSpace:
+    """Draws TrialSettings: `base` where the space says nothing."""
+
+    parameters: Mapping[str, Parameter]
+    base: TrialSettings
+
+    def draw(self, trial: optuna.Trial) -> TrialSettings:
+        """Suggests every free setting of this trial, in the order of the YAML, sources first."""
+        settings, drawn = self.base, {}
+        if subset := self.parameters.get("sources"):
+            flags = {name: trial.suggest_categorical(SOURCE_PREFIX + name, [True, False]) for name in subset.subset or ()}
+            settings = with_setting(settings, "sources", tuple(name for name, flag in flags.items() if flag))
+        for name, parameter in self.parameters.items():
+            if name == "sources" or not self._applies(name, parameter, settings, drawn):
+                continue
+            if name == "distil.source_weight":
+                weights = {source: _suggest(trial, f"{name}.{source}", parameter) for source in settings.sources}
+                settings = with_setting(settings, "distil.source_weights", weights)
+                continue
+            drawn[name] = _suggest(trial, name, parameter)
+            settings = with_setting(settings, name, drawn[name])
+        return settings
+
+    def _applies(
+        self, name: str, parameter: Parameter, settings: TrialSettings, drawn: Mapping[str, Any]
+    ) -> bool:
+        if not settings.sources and name.startswith(NEEDS_SOURCES):
+            return False
+        return all(name in drawn and drawn[name] in allowed for name, allowed in parameter.when.items())
+
+    def baselines(self) -> list[dict[str, Any]]:
+        """The trials every search begins with, as Optuna parameters: no source, and all of them."""
+        subset = self.parameters.get("sources")
+        if subset is None:
+            return []
+        start = {"start": SCRATCH} if SCRATCH in (self._choices("start") or ()) else {}
+        return [{SOURCE_PREFIX + name: flag for name in subset.subset or ()} | start for flag in (False, True)]
+
+    def _choices(self, name: str) -> tuple[Any, ...] | None:
+        parameter = self.parameters.get(name)
+        return parameter.choice if parameter else None
+
+
+def _suggest(trial: optuna.Trial, name: str, parameter: Parameter) -> Any:
+    if parameter.choice is not None:
+        # Optuna stores plain values only: a list of layers goes by its JSON text.
+        labels = {_label(value): value for value in parameter.choice}
+        return labels[trial.suggest_categorical(name, list(labels))]
+    if parameter.float_bounds is not None:
+        low, high = parameter.float_bounds
+        return trial.suggest_float(name, low, high, log=parameter.log, step=parameter.step)
+    assert parameter.int_bounds is not None
+    low_int, high_int = parameter.int_bounds
+    return trial.suggest_int(name, low_int, high_int, log=parameter.log, step=int(parameter.step or 1))
+
+
+def _label(value: Any) -> Any:
+    return value if isinstance(value, (str, int, float, bool)) or value is None else json.dumps(value)

@@ -1,0 +1,147 @@
+"""One trial's target: built from settings, trained epoch by epoch, scored on the validation clips.
+
+No Ray here: a trial, a replay and a test build the same target from the same `TargetPlan`.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from platform.bank.bank import Bank, count_parameters
+from platform.bank.networks import build_network
+from platform.benchmarks.catalog import Benchmark, open_benchmark
+from platform.config.errors import UserError
+from platform.config.home import Home
+from platform.config.run import RunConfig
+from platform.config.trial import SCRATCH, TrialSettings
+from platform.memory.request import MemoryProvider
+from platform.training.evaluation import Evaluation, evaluate
+from platform.training.run import Imitation, TrainingRun
+from tmu_models import VideoPredictor
+
+
+@dataclass(frozen=True)
+class TargetPlan:
+    """What all trials of a run share. `entries` names the bank entry of each source."""
+
+    config: RunConfig
+    home: Home
+    entries: Mapping[str, str]
+
+    def benchmark(self) -> Benchmark:
+        return open_benchmark(self.config.benchmark, self.home, make=False)
+
+    def build(self, settings: TrialSettings, seed: int, channels: int) -> VideoPredictor:
+        """The untrained target. Raises UserError where the source it starts from has another geometry."""
+        torch.manual_seed(seed)
+        bank, frame_size = Bank(self.home.bank), self.config.benchmark.frame_size
+        network = build_network(self.config.network, channels=channels, frame_size=frame_size)
+        if settings.start != SCRATCH:
+            card = bank.card(self.entries[settings.start])
+            if card.network != self.config.network or card.frame_size != frame_size or card.channels != channels:
+                raise UserError(
+                    f"a target cannot start from source {settings.start!r}: its network is {card.network.model_dump()}, "
+                    f"the target's {self.config.network.model_dump()}. Take it out of `start`, or make them equal."
+                )
+            network.load_state_dict(bank.load(self.entries[settings.start]).state_dict())
+        if settings.sources:
+            memory_channels = {}
+            for name in settings.sources:
+                card = bank.card(self.entries[name])
+                memory = self.config.sources[name].memory
+                source = build_network(card.network, channels=card.channels, frame_size=card.frame_size)
+                memory_channels[name] = source.memory_channels[memory]
+            network.add_transfer(
+                settings.tmu.layers,
+                memory_channels,
+                kernel_size=settings.tmu.kernel_size,
+                merge=settings.tmu.merge,
+                bias=settings.tmu.bias,
+            )
+        return network
+
+
+class Target:
+    """A target in training. One `epoch()` trains and validates; `save` and `load` carry it over a break."""
+
+    def __init__(
+        self,
+        plan: TargetPlan,
+        settings: TrialSettings,
+        *,
+        seed: int,
+        memory: MemoryProvider,
+        device: str = "cpu",
+    ) -> None:
+        self.plan = plan
+        self.settings = settings
+        self.device = device
+        self.memory = memory
+        benchmark = plan.benchmark()
+        self.network = plan.build(settings, seed, benchmark.channels)
+        self.num_parameters = count_parameters(self.network)
+        self._validation = benchmark.blocks("validation")
+        imitation = None
+        if settings.sources and settings.distil.weight > 0:
+            imitation = Imitation(
+                provider=memory,
+                sources=settings.sources,
+                weight=settings.distil.weight,
+                source_weights=settings.distil.source_weights,
+                feed=settings.feed,
+            )
+        self.run = TrainingRun(
+            self.network,
+            benchmark.blocks("train"),
+            plan.config.training,
+            input_length=plan.config.benchmark.input_length,
+            learning_rate=settings.learning_rate,
+            seed=seed,
+            order_seed=plan.config.search.seed,
+            imitation=imitation,
+            device=device,
+        )
+
+    def epoch(self) -> dict[str, Any]:
+        """Train and validate one epoch; returns one flat row of numbers. Raises TrainingDiverged."""
+        report = self.run.epoch()
+        began = time.perf_counter()
+        evaluation = self.evaluate()
+        row: dict[str, Any] = {
+            "epoch": report.epoch,
+            "last_epoch": report.epoch >= self.plan.config.training.epochs,
+            "steps": self.run.steps_done,
+            "train_loss": report.train_loss,
+            **evaluation.scores,
+            "parameters": self.num_parameters,
+            "seconds_per_clip": evaluation.seconds_per_clip,
+            "train_s": report.seconds,
+            "validate_s": time.perf_counter() - began,
+            **{f"last_frame.{name}": value for name, value in evaluation.last_frame.items()},
+            "memory.ready": self.memory.counters.ready,
+            "memory.computed": self.memory.counters.computed,
+            "memory.waited_s": self.memory.counters.waited_s,
+            "memory.bytes": self.memory.counters.read_bytes,
+        }
+        if report.distillation_loss is not None:
+            row["distillation_loss"] = report.distillation_loss
+        return row
+
+    def evaluate(self) -> Evaluation:
+        return evaluate(self.network, self._validation, self.plan.config.benchmark.input_length, self.device)
+
+    def save(self, folder: Path) -> None:
+        """Weights as safetensors, and the optimiser beside them, so that training can go on."""
+        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in self.network.state_dict().items()}
+        save_file(weights, folder / "target.safetensors")
+        state = {key: value for key, value in self.run.state().items() if key != "network"}
+        torch.save(state, folder / "training.pt")
+
+    def load(self, folder: Path) -> None:
+        state = torch.load(folder / "training.pt", weights_only=True, map_location=self.device)
+        self.run.restore({**state, "network": load_file(folder / "target.safetensors", device=str(self.device))})

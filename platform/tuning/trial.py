@@ -1,0 +1,72 @@
+"""A target as a Ray Tune trial: one step is one epoch. Workers are reused from trial to trial."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from ray import tune
+
+from platform.config.trial import TrialSettings
+from platform.memory.actor import ServedMemory, ServedSource
+from platform.tuning.target import Target, TargetPlan
+
+
+@dataclass(frozen=True)
+class TrialPlan:
+    """What every trial of a run is given besides its own settings."""
+
+    target: TargetPlan
+    sources: Mapping[str, ServedSource]
+    threads: int
+
+
+def trial_id(number: int) -> str:
+    """The name of a trial's folder, by its number in the study."""
+    return f"{number:05d}"
+
+
+def trial_folder(trial: Any) -> str:
+    """The same for a Ray trial; importable, because Tune pickles it."""
+    return trial_id(trial.config["trial"])
+
+
+class TargetTrial(tune.Trainable):
+    """Config: `trial` (number in the study) and `settings`, as the searcher suggests them."""
+
+    def setup(self, config: dict[str, Any], plan: TrialPlan) -> None:
+        torch.set_num_threads(plan.threads)
+        self._plan = plan
+        self._begin(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self._begin(new_config)
+        return True
+
+    def _begin(self, config: dict[str, Any]) -> None:
+        """Everything of a trial is built anew here; nothing of the worker's last trial is kept."""
+        seed = trial_seed(self._plan.target.config.search.seed, config["trial"])
+        self._target = Target(
+            self._plan.target,
+            TrialSettings.model_validate(config["settings"]),
+            seed=seed,
+            memory=ServedMemory(self._plan.sources, self._plan.target.home),
+            device="cuda" if os.environ.get("CUDA_VISIBLE_DEVICES") and torch.cuda.is_available() else "cpu",
+        )
+
+    def step(self) -> dict[str, Any]:
+        row = self._target.epoch()
+        return {**row, "done": row["last_epoch"]}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        self._target.save(Path(checkpoint_dir))
+
+    def load_checkpoint(self, checkpoint_dir: str) -> None:
+        self._target.load(Path(checkpoint_dir))
+
+
+def trial_seed(search_seed: int, trial: int) -> int:
+    """The seed of a trial's weights and sampling masks."""
+    return search_seed * 100_000 + trial

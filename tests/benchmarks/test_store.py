@@ -1,0 +1,121 @@
+"""The Arrow store gives back what was stored, without a copy, and says what is wrong with a damaged one."""
+
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from platform.benchmarks.store import FrameStore
+from platform.config.errors import UserError
+
+MakeStore = Callable[..., FrameStore]
+
+
+def frames_of(store: FrameStore) -> list[np.ndarray]:
+    return [store.frames(video) for video in range(len(store.manifest.videos))]
+
+
+def test_frames_come_back_as_they_were_stored(make_store: MakeStore, recordings: Callable[..., list]) -> None:
+    store = make_store(5)
+    for stored, recording in zip(frames_of(store), recordings(5), strict=True):
+        assert np.array_equal(stored, recording.load())
+
+
+def test_frames_are_read_only_views_of_the_mapped_file(make_store: MakeStore) -> None:
+    pool_before = pa.total_allocated_bytes()
+    frames = make_store(2).frames(1)
+    assert not frames.flags.owndata
+    assert not frames.flags.writeable
+    assert pa.total_allocated_bytes() == pool_before  # Arrow allocated nothing for them
+
+
+def test_any_arrow_reader_sees_tensors_with_a_batch_a_video(make_store: MakeStore) -> None:
+    store = make_store(3)
+    with pa.memory_map(str(store.path / "frames-00000.arrow")) as source:
+        reader = pa.ipc.open_file(source)
+        assert reader.num_record_batches == 3
+        assert reader.schema.field("frames").type == pa.fixed_shape_tensor(pa.uint8(), (8, 8, 1))
+
+
+def test_the_fingerprint_does_not_depend_on_how_shards_are_cut(make_store: MakeStore) -> None:
+    whole, cut = make_store(5), make_store(5, name="kth-cut", shard_bytes=1)
+    assert (len(whole.manifest.shards), len(cut.manifest.shards)) == (1, 5)
+    assert whole.manifest.fingerprint == cut.manifest.fingerprint
+
+
+def test_the_fingerprint_changes_with_the_frames(make_store: MakeStore) -> None:
+    assert make_store(4).manifest.fingerprint != make_store(5, name="more").manifest.fingerprint
+
+
+def test_a_pickled_store_opens_itself_again(make_store: MakeStore) -> None:
+    store = make_store(2)
+    again = pickle.loads(pickle.dumps(store))
+    assert np.array_equal(again.frames(1), store.frames(1))
+    assert len(pickle.dumps(store)) < 1000  # a path, no frames
+
+
+def test_verify_names_the_video_whose_frames_changed(make_store: MakeStore) -> None:
+    store = make_store(3)
+    shard = store.path / "frames-00000.arrow"
+    content = bytearray(shard.read_bytes())
+    place = bytes(content).index(store.frames(1).tobytes())
+    content[place + 5] ^= 1
+    shard.write_bytes(content)
+    with pytest.raises(UserError, match="video1 are not those that were stored.*prepare"):
+        FrameStore.open(store.path).verify()
+
+
+def test_a_truncated_shard_is_named_with_the_repair(make_store: MakeStore) -> None:
+    store = make_store(3)
+    shard = store.path / "frames-00000.arrow"
+    shard.write_bytes(shard.read_bytes()[:-100])
+    with pytest.raises(UserError, match=r"frames-00000.arrow is cut off: \d+ of \d+ bytes.*platform.prepare"):
+        FrameStore.open(store.path)
+
+
+def test_a_shard_of_the_right_size_that_is_no_arrow_file_is_named(make_store: MakeStore) -> None:
+    store = make_store(1)
+    shard = store.path / "frames-00000.arrow"
+    shard.write_bytes(bytes(shard.stat().st_size))
+    with pytest.raises(UserError, match=r"frames-00000.arrow is damaged .*platform.prepare"):
+        FrameStore.open(store.path).frames(0)
+
+
+def test_a_missing_shard_is_named(make_store: MakeStore) -> None:
+    store = make_store(1)
+    (store.path / "frames-00000.arrow").unlink()
+    with pytest.raises(UserError, match=r"frames-00000.arrow is missing"):
+        FrameStore.open(store.path)
+
+
+def test_a_folder_that_is_no_store_says_so(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"manifest.json is missing.*platform.prepare"):
+        FrameStore.open(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null"])
+def test_an_unreadable_manifest_is_refused_with_the_repair(make_store: MakeStore, content: str) -> None:
+    store = make_store(1)
+    (store.path / "manifest.json").write_text(content)
+    with pytest.raises(UserError, match=r"manifest.json .*platform.prepare"):
+        FrameStore.open(store.path)
+
+
+def test_another_schema_version_is_refused(make_store: MakeStore) -> None:
+    store = make_store(1)
+    manifest = json.loads((store.path / "manifest.json").read_text())
+    (store.path / "manifest.json").write_text(json.dumps({**manifest, "schema_version": 99}))
+    with pytest.raises(UserError, match="schema version 99, this version reads 1"):
+        FrameStore.open(store.path)
+
+
+def test_a_manifest_with_a_wrong_field_names_the_field(make_store: MakeStore) -> None:
+    store = make_store(1)
+    manifest = json.loads((store.path / "manifest.json").read_text())
+    (store.path / "manifest.json").write_text(json.dumps({**manifest, "channels": -1}))
+    with pytest.raises(UserError, match="channels"):
+        FrameStore.open(store.path)
