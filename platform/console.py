@@ -44,7 +44,9 @@ def run(command: Callable[..., Any] | typer.Typer) -> NoReturn:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        _fail(f"the disk is full ({error.filename or 'while writing'}). Free some space and run the same command again.")
+        _fail(
+            f"the disk is full ({error.filename or 'while writing'}). Free some space and run the same command again."
+        )
     except Exception as error:
         if not _is_usage_error(error):
             raise

@@ -39,21 +39,13 @@ def prepare(
         typer.Option("--to", help="Folder for the store; searches look in TMU_HOME/benchmarks, the default."),
     ] = None,
     size: Annotated[int, typer.Option(min=8, max=512, help="Pixels a side of the stored frames.")] = 64,
-    digits: Annotated[
-        str, typer.Option(help="flying_digits: how many digits fly, one store each.")
-    ] = "1,2,3",
+    digits: Annotated[str, typer.Option(help="flying_digits: how many digits fly, one store each.")] = "1,2,3",
     clips: Annotated[
         str | None,
-        typer.Option(
-            help="flying_digits: sequences to make for train,validation,test; 4000,500,1000 of real digits."
-        ),
+        typer.Option(help="flying_digits: sequences to make for train,validation,test; 4000,500,1000 of real digits."),
     ] = None,
-    synthetic: Annotated[
-        bool, typer.Option("--synthetic", help="Make the built-in stand-in; needs no files.")
-    ] = False,
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Make a store anew that holds something else.")
-    ] = False,
+    synthetic: Annotated[bool, typer.Option("--synthetic", help="Make the built-in stand-in; needs no files.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Make a store anew that holds something else.")] = False,
     show: Annotated[bool, typer.Option("--list", help="Show what is prepared, and stop.")] = False,
 ) -> None:
     """Prepare a benchmark for searches.
@@ -71,9 +63,7 @@ def prepare(
     if name is None:
         raise UserError(f"which benchmark? Name one of {', '.join(NAMES)}, or see --help.")
     if source is None and not synthetic:
-        raise UserError(
-            f"where are the files of {name}? Add --from DIR, or --synthetic for the built-in stand-in."
-        )
+        raise UserError(f"where are the files of {name}? Add --from DIR, or --synthetic for the built-in stand-in.")
     if source is not None and synthetic:
         raise UserError("--from reads real files and --synthetic makes a stand-in; give one of them.")
     num_clips = _parse_clips(clips, name)
@@ -106,9 +96,7 @@ def _datasets(name: str, digits: str) -> list[str]:
         return [name]
     numbers = [number.strip() for number in digits.split(",") if number.strip()]
     if not numbers or any(f"{name}_{number}" not in READERS for number in numbers):
-        raise UserError(
-            f"--digits {digits!r} is not understood; give some of 1,2,3, for example --digits 2,3."
-        )
+        raise UserError(f"--digits {digits!r} is not understood; give some of 1,2,3, for example --digits 2,3.")
     return [f"{name}_{number}" for number in dict.fromkeys(numbers)]
 
 
@@ -119,9 +107,7 @@ def _parse_clips(clips: str | None, name: str) -> NumClips | None:
         raise UserError(f"--clips is for flying_digits; {name} has the clips its videos hold. Drop it.")
     parts = [part.strip() for part in clips.split(",")]
     if len(parts) != 3 or not all(part.isdigit() and int(part) > 0 for part in parts):
-        raise UserError(
-            f"--clips {clips!r} is not understood; give three numbers, for example --clips 4000,500,1000."
-        )
+        raise UserError(f"--clips {clips!r} is not understood; give three numbers, for example --clips 4000,500,1000.")
     return NumClips(*(int(part) for part in parts))
 
 

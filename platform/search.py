@@ -33,7 +33,11 @@ def search(
     config: Annotated[str, typer.Argument(help="A YAML file: a path, or the bare name of a shipped one (kth).")],
     overrides: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change one value of the YAML, e.g. search.trials=20. Repeatable."),
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change one value of the YAML, e.g. search.trials=20. Repeatable.",
+        ),
     ] = None,
     profile: Annotated[
         str, typer.Option(help="laptop, full, or auto: full where the Ray cluster has a GPU, else laptop.")
@@ -43,7 +47,8 @@ def search(
         Path | None, typer.Option(help="The run folder. Default: runs/<name>-<time>.", show_default=False)
     ] = None,
     address: Annotated[
-        str | None, typer.Option(help="A running Ray cluster: auto, or host:port. Default: a Ray of its own here.")
+        str | None,
+        typer.Option(help="A running Ray cluster: auto, or host:port. Default: a Ray of its own here."),
     ] = None,
 ) -> None:
     """Search which sources, layers and gates help a video predictor, and how strongly to distil.

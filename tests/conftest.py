@@ -6,11 +6,19 @@ Nothing here touches the user's own caches or Ray clusters.
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
+from platform.benchmarks.recording import Found, Recording
+from platform.benchmarks.store_writer import write_store
+from platform.config.home import Home
+from platform.config.load import load_run
+from platform.config.run import RunConfig
 from platform.naming import check_single_copy
 
 # The only reasons to leave a test out. With CI=true any other skip fails the run, so that a missing install
@@ -23,6 +31,7 @@ _unexpected_skips: list[str] = []
 
 def pytest_configure(config: pytest.Config) -> None:
     check_single_copy()
+    torch.set_num_threads(1)  # two cores are shared with Ray workers
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     home = tempfile.mkdtemp(prefix="tmu-home-")
     config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
@@ -101,3 +110,52 @@ def data_root() -> Path:
 def soak_s() -> float:
     """How long a soak test goes on, in seconds: TMU_SOAK_S, or one minute."""
     return float(os.environ.get("TMU_SOAK_S", "60"))
+
+
+@pytest.fixture(scope="session")
+def tiny_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home with prepared 16x16 flying digits (one bright square each, really) and a bank with one source."""
+    home = Home(tmp_path_factory.mktemp("home"))
+    for digits in (1, 2):
+        recordings = [
+            Recording(
+                name=f"{pool}{number}",
+                group=pool,
+                category="digits",
+                key=f"{pool}{number}",
+                load=partial(moving_squares, digits, [digits, *pool.encode(), number]),
+                num_frames=6,
+            )
+            for pool, count in (("train", 20), ("validation", 6), ("test", 6))
+            for number in range(count)
+        ]
+        write_store(
+            home.benchmarks / f"flying_digits_{digits}-16",
+            Found(recordings, provenance={"source": "tests/conftest.py"}),
+            dataset=f"flying_digits_{digits}",
+            synthetic=False,
+            size=16,
+            reader_version="1",
+        )
+    return home
+
+
+def moving_squares(count: int, seed: list[int]) -> np.ndarray:
+    """uint8 (6, 16, 16, 1): 4x4 squares that move a pixel a frame."""
+    rng, frames = np.random.default_rng(seed), np.zeros((6, 16, 16, 1), np.uint8)
+    for _ in range(count):
+        place, speed = rng.integers(0, 12, 2), rng.choice([-1, 1], 2)
+        for t in range(6):
+            y, x = np.clip(place + t * speed, 0, 12)
+            frames[t, y : y + 4, x : x + 4] = 255
+    return frames
+
+
+@pytest.fixture
+def tiny_config() -> Callable[..., RunConfig]:
+    """`tiny_config("search.trials=2", ...)`: a run on `tiny_home` with two sources; a trial takes a second."""
+
+    def make(*overrides: str) -> RunConfig:
+        return load_run(str(Path(__file__).parent / "fixtures" / "tiny.yaml"), profile="laptop", overrides=overrides)
+
+    return make

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import torch
 from torch import nn
@@ -88,7 +89,7 @@ class VideoPredictor(nn.Module):
         for layer in layers:
             if not 0 <= layer < len(self.hidden):
                 raise ShapeError(f"layer {layer} does not exist; this network has layers 0 to {len(self.hidden) - 1}")
-            cell = self.cell_list[layer]
+            cell: nn.Module = self.cell_list[layer]
             if not isinstance(cell, ConvLSTMCell):
                 raise ShapeError(f"layer {layer} already is a TMU; build the network anew to change its sources")
             gates = TransferGates(
@@ -118,7 +119,8 @@ class VideoPredictor(nn.Module):
         """
         self._check(frames_BTCHW, input_length, truth_mask, keep_memories)
         true_BTPhw = to_patches(frames_BTCHW, self.patch_size)
-        states = [cell.initial(true_BTPhw[:, 0]) for cell in self.cell_list]
+        cells = cast("list[ConvLSTMCell | TMUCell]", list(self.cell_list))
+        states = [cell.initial(true_BTPhw[:, 0]) for cell in cells]
         kept: dict[str, list[torch.Tensor]] = {name: [] for name in keep_memories}
         distilled: dict[tuple[int, str], list[torch.Tensor]] = {}
         generated: list[torch.Tensor] = []
@@ -129,7 +131,7 @@ class VideoPredictor(nn.Module):
                 if truth_mask is not None:
                     shown = truth_mask[:, t - input_length, None, None, None].to(x.dtype)
                     x = shown * true_BTPhw[:, t] + (1 - shown) * x
-            for layer, cell in enumerate(self.cell_list):
+            for layer, cell in enumerate(cells):
                 if isinstance(cell, TMUCell):
                     states[layer], by_source = cell(x, states[layer])
                     for source, memory in by_source.items():
@@ -147,7 +149,11 @@ class VideoPredictor(nn.Module):
         )
 
     def _check(
-        self, frames: torch.Tensor, input_length: int, truth_mask: torch.Tensor | None, keep_memories: Sequence[str]
+        self,
+        frames: torch.Tensor,
+        input_length: int,
+        truth_mask: torch.Tensor | None,
+        keep_memories: Sequence[str],
     ) -> None:
         if frames.dim() != 5 or frames.shape[2:] != (self.channels, *self.frame_size):
             wanted = f"(B, T, {self.channels}, {self.frame_size[0]}, {self.frame_size[1]})"

@@ -55,16 +55,22 @@ class TransferGates(nn.Module):
             in_channels + hidden_channels, num_gates * hidden_channels, kernel_size, padding=kernel_size // 2
         )
         with torch.no_grad():  # the last K gates belong to sources, an own one stands before them
-            self.gates.bias[-len(sources) * hidden_channels :] += bias
+            bias_of_gates = self.gates.bias
+            assert bias_of_gates is not None
+            bias_of_gates[-len(sources) * hidden_channels :] += bias
         self.distillers = nn.ModuleDict(
             {
-                name: nn.Sequential(nn.Conv2d(hidden_channels, channels, 1, bias=False), nn.LayerNorm((channels, *grid)))
+                name: nn.Sequential(
+                    nn.Conv2d(hidden_channels, channels, 1, bias=False), nn.LayerNorm((channels, *grid))
+                )
                 for name, channels in sources.items()
             }
         )
         self.expanders = nn.ModuleDict(  # a source of another width is brought back to the target's
             {
-                name: nn.Identity() if channels == hidden_channels else nn.Conv2d(channels, hidden_channels, 1, bias=False)
+                name: nn.Identity()
+                if channels == hidden_channels
+                else nn.Conv2d(channels, hidden_channels, 1, bias=False)
                 for name, channels in sources.items()
             }
         )

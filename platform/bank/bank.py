@@ -42,12 +42,16 @@ class Bank:
         if not path.is_file():
             near = get_close_matches(entry, self.entries(), n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise UserError(f"no source {entry!r} in the bank {self.root}.{hint} It holds: {', '.join(self.entries()) or 'none'}")
+            raise UserError(
+                f"no source {entry!r} in the bank {self.root}.{hint} It holds: {', '.join(self.entries()) or 'none'}"
+            )
         try:
             return Card.model_validate_json(path.read_bytes())
         except (ValidationError, OSError) as error:
             detail = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
-            raise UserError(f"{path}: not a card this version reads ({detail}). Delete {path.parent} to pretrain it again.") from None
+            raise UserError(
+                f"{path}: not a card this version reads ({detail}). Delete {path.parent} to pretrain it again."
+            ) from None
 
     def find(self, recipe: str) -> str | None:
         """The entry that was pretrained by this recipe, if the bank has it."""

@@ -11,7 +11,7 @@ from platform.config.model import Model
 from platform.config.network import NetworkConfig
 from platform.config.training import PretrainingConfig
 
-CARD_SCHEMA = 1
+CARD_SCHEMA: Literal[1] = 1
 
 
 class TrainingData(Model):

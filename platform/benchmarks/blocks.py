@@ -103,9 +103,7 @@ class ClipBlocks:
         self.total_length = total_length
         self.frame_size = frame_size
         self.block_clips = block_clips
-        clips = list_clips(
-            manifest.videos, groups, categories=categories, stride=stride, total_length=total_length
-        )
+        clips = list_clips(manifest.videos, groups, categories=categories, stride=stride, total_length=total_length)
         if not clips:
             raise _no_clips(store, groups, categories, total_length)
         order_key = bytes.fromhex(manifest.fingerprint)[:32]
@@ -138,11 +136,13 @@ class ClipBlocks:
         last.
         """
         clips = self.clips[self._slice(block)]
-        height, width = self.store.manifest.frame_size
-        block_NTHWC = np.empty((len(clips), self.total_length, height, width, self.channels), np.uint8)
-        for row, clip in enumerate(clips):
-            block_NTHWC[row] = self.store.frames(clip.video)[clip.start : clip.start + self.total_length]
-        return area_mean(block_NTHWC, height // self.frame_size)
+        factor = self.store.manifest.frame_size[0] // self.frame_size
+        shape = (len(clips), self.total_length, self.frame_size, self.frame_size, self.channels)
+        block_NTHWC = np.empty(shape, np.uint8)
+        for row, clip in enumerate(clips):  # made smaller one by one: a clip stays in the processor's cache
+            stored = self.store.frames(clip.video)[clip.start : clip.start + self.total_length]
+            block_NTHWC[row] = area_mean(stored, factor)
+        return block_NTHWC
 
     def _slice(self, block: int) -> slice:
         if not 0 <= block < self.num_blocks:

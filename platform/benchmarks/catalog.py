@@ -197,11 +197,7 @@ def _with_command(
 
 def _missing_text(config: BenchmarkConfig, home: Home, size: int) -> str:
     there = _real_sizes(config, home)
-    other = (
-        f" ({', '.join(map(str, there))} is there, which {config.frame_size} does not divide)"
-        if there
-        else ""
-    )
+    other = f" ({', '.join(map(str, there))} is there, which {config.frame_size} does not divide)" if there else ""
     command = prepare_command(config.dataset, "DIR", size)
     stand_in = (
         f"make the stand-in with `{prepare_command(config.dataset, None, size)}`"

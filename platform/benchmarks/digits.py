@@ -50,11 +50,10 @@ def find_mnist(folder: Path, size: int, *, digits: int, num_clips: NumClips | No
     train, test = read_idx_images(train_file), read_idx_images(test_file)
     if len(train) <= MNIST_TRAIN_GLYPHS:
         raise UserError(
-            f"{train_file} has {len(train)} digits, MNIST has 60000. "
-            "Get the complete train-images-idx3-ubyte.gz."
+            f"{train_file} has {len(train)} digits, MNIST has 60000. Get the complete train-images-idx3-ubyte.gz."
         )
     pools = dict(zip(POOLS, (train[:MNIST_TRAIN_GLYPHS], train[MNIST_TRAIN_GLYPHS:], test), strict=True))
-    digest = hashlib.sha256(train.tobytes() + test.tobytes()).hexdigest()[:16]
+    digest = hashlib.sha256(hashlib.sha256(train.data).digest() + hashlib.sha256(test.data).digest()).hexdigest()
     found = _generated(pools.__getitem__, digest, size, digits, num_clips or REAL_CLIPS)
     return replace(found, provenance={"glyphs": "MNIST", "source": str(folder)})
 
@@ -88,13 +87,9 @@ def read_idx_images(file: Path) -> np.ndarray:
         raise UserError(f"{file} is {what}; {IMAGES_MAGIC} begins one of images. {again}")
     promised = 16 + count * rows * columns
     if len(content) != promised:
-        raise UserError(
-            f"{file} is cut off or damaged: {len(content)} bytes, its header promises {promised}. {again}"
-        )
+        raise UserError(f"{file} is cut off or damaged: {len(content)} bytes, its header promises {promised}. {again}")
     if (rows, columns) != (GLYPH, GLYPH):
-        raise UserError(
-            f"{file} holds images of {rows}x{columns}; flying digits are made of {GLYPH}x{GLYPH}. {again}"
-        )
+        raise UserError(f"{file} holds images of {rows}x{columns}; flying digits are made of {GLYPH}x{GLYPH}. {again}")
     return np.frombuffer(content, np.uint8, offset=16).reshape(count, rows, columns)
 
 
@@ -136,9 +131,7 @@ def _generated(
     return Found(recordings)
 
 
-def _sequence(
-    glyphs_of: Callable[[str], np.ndarray], pool: str, digits: int, index: int, size: int
-) -> np.ndarray:
+def _sequence(glyphs_of: Callable[[str], np.ndarray], pool: str, digits: int, index: int, size: int) -> np.ndarray:
     rng = np.random.default_rng([digits, POOLS.index(pool), index])
     glyphs = glyphs_of(pool)
     chosen = glyphs[rng.integers(len(glyphs), size=digits)]
@@ -172,6 +165,4 @@ def _find_images(folder: Path, stem: str) -> Path:
     for file in sorted(folder.rglob(f"{stem}*")):
         if file.name in wanted:
             return file
-    raise UserError(
-        f"no {stem}-idx3-ubyte.gz in {folder} or below. Put the four MNIST files there, gzip or not."
-    )
+    raise UserError(f"no {stem}-idx3-ubyte.gz in {folder} or below. Put the four MNIST files there, gzip or not.")

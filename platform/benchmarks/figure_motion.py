@@ -101,9 +101,7 @@ def _gait(gait: Gait, time: np.ndarray, start_phase: float, manner: Manner) -> l
     for arm_phase in (phase, phase + np.pi):  # each arm against the leg of its side
         upper = np.radians(gait.arm * manner.reach * np.cos(arm_phase)) + 0.3 * lean
         bend = np.radians(gait.elbow + 0.28 * gait.arm * (1 + np.cos(arm_phase)))
-        shoulder = (
-            pelvis + _up(lean, SHOULDER) + 0.02 * np.stack([np.cos(arm_phase), np.zeros_like(phase)], axis=1)
-        )
+        shoulder = pelvis + _up(lean, SHOULDER) + 0.02 * np.stack([np.cos(arm_phase), np.zeros_like(phase)], axis=1)
         elbow = shoulder + _down(upper, UPPER_ARM)
         arms.append((shoulder, elbow, elbow + _down(upper + bend, FOREARM)))
     trunk = _trunk_from_side(pelvis, lean, manner)
@@ -242,9 +240,7 @@ def _leg(hip: np.ndarray, knee: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.
     )
 
 
-def _bend(
-    root: np.ndarray, tip: np.ndarray, first: float, second: float, side: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _bend(root: np.ndarray, tip: np.ndarray, first: float, second: float, side: int) -> tuple[np.ndarray, np.ndarray]:
     """Where the joint between two links lies, and the tip as near to `tip` as they reach.
 
     `side` 1 puts the joint to the left of the way from root to tip, -1 to its right.

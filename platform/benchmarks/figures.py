@@ -116,9 +116,7 @@ def _plan(person: int, action: str, scenario: int) -> tuple[Stretch, ...]:
     return tuple(stretches)
 
 
-def _crossing(
-    speed: float, tall: float, facing: int, phase: float, scenario: int, rng: np.random.Generator
-) -> Stretch:
+def _crossing(speed: float, tall: float, facing: int, phase: float, scenario: int, rng: np.random.Generator) -> Stretch:
     """From one edge to the other; in d2 on a slant, so that the figure grows or shrinks on its way."""
     slant = rng.choice([-1, 1]) * 0.2 if scenario == 2 else 0.0
     first, last = -0.02, 1.02
@@ -136,12 +134,7 @@ def _scene(person: int, scenario: int, size: int) -> np.ndarray:
     """The empty picture, float32 (size, size): light grey, slow shades, fine grain, and a ground."""
     rng = _rng(person, scenario, 4)
     base = rng.uniform(168, 205) - (25 if scenario == 4 else 0)
-    scene = (
-        base
-        + 5 * _smooth(rng, 5, size)
-        + 2.5 * _smooth(rng, 17, size)
-        + 1.5 * rng.standard_normal((size, size))
-    )
+    scene = base + 5 * _smooth(rng, 5, size) + 2.5 * _smooth(rng, 17, size) + 1.5 * rng.standard_normal((size, size))
     y, x = np.mgrid[0:size, 0:size] / size
     scene += rng.uniform(-10, 10) * (x - 0.5) + rng.uniform(0, 12) * (0.5 - y)
     horizon = rng.uniform(0.8, 0.86)
@@ -161,9 +154,7 @@ def _smooth(rng: np.random.Generator, knots: int, size: int) -> np.ndarray:
     return weights @ rng.standard_normal((knots, knots)) @ weights.T
 
 
-def _paint(
-    scene: np.ndarray, bones: list[Bone], stretch: Stretch, greys: dict[str, float], size: int
-) -> np.ndarray:
+def _paint(scene: np.ndarray, bones: list[Bone], stretch: Stretch, greys: dict[str, float], size: int) -> np.ndarray:
     """Frames (T, size, size) float32. Only a window around the figure is computed, and pasted where it
     stands.
     """

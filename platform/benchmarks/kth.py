@@ -36,7 +36,7 @@ def find_kth(folder: Path, size: int) -> Found:
         raise UserError(f"no folder {folder}. Give the one with KTH's AVI files to --from.")
     listed, skipped = _find_sequences(folder)
     recordings: dict[str, Recording] = {}
-    for file in sorted(folder.rglob("*.[aA][vV][iI]"), key=lambda file: file.name):
+    for file in sorted(folder.rglob("*.[aA][vV][iI]"), key=lambda file: (file.name, file)):
         match = VIDEO_NAME.fullmatch(file.name)
         if match is None:
             skipped.append(_skip(file, folder, "its name is not personNN_<action>_dK_uncomp.avi"))
@@ -57,11 +57,7 @@ def find_kth(folder: Path, size: int) -> Found:
         )
     if not recordings:
         archives = ", ".join(file.name for file in sorted(folder.glob("*.zip"))[:6])
-        hint = (
-            f"Unpack {archives} first."
-            if archives
-            else "Give the folder with walking/, boxing/, ... to --from."
-        )
+        hint = f"Unpack {archives} first." if archives else "Give the folder with walking/, boxing/, ... to --from."
         raise UserError(f"no personNN_<action>_dK_uncomp.avi in {folder} or below. {hint}")
     return Found(list(recordings.values()), skipped=tuple(skipped), provenance={"source": str(folder)})
 
@@ -118,9 +114,7 @@ def parse_sequences(text: str) -> tuple[dict[str, Ranges], list[str]]:
             continue
         pieces = [piece.strip() for piece in match[2].split(",") if piece.strip()]
         pairs = [RANGE.fullmatch(piece) for piece in pieces]
-        ranges = tuple(
-            (int(pair[1]) - 1, int(pair[2])) for pair in pairs if pair and 0 < int(pair[1]) <= int(pair[2])
-        )
+        ranges = tuple((int(pair[1]) - 1, int(pair[2])) for pair in pairs if pair and 0 < int(pair[1]) <= int(pair[2]))
         if len(ranges) < len(pieces) and match[2].strip("* \t").lower() != "missing":
             faults.append(f"line {number}: {line.strip()!r}")
         if ranges:
@@ -140,12 +134,8 @@ def _find_sequences(folder: Path) -> tuple[dict[str, Ranges], list[SkippedFile]]
                 listed, faults = parse_sequences(file.read_text(encoding="latin-1"))
             except OSError as fault:
                 return {}, [SkippedFile(file=file.name, reason=f"it cannot be read ({fault.strerror})")]
-            return listed, [
-                SkippedFile(file=file.name, reason=f"not understood: {fault}") for fault in faults
-            ]
-    return {}, [
-        SkippedFile(file=SEQUENCES_FILE, reason="it is missing; whole videos are used, with empty stretches")
-    ]
+            return listed, [SkippedFile(file=file.name, reason=f"not understood: {fault}") for fault in faults]
+    return {}, [SkippedFile(file=SEQUENCES_FILE, reason="it is missing; whole videos are used, with empty stretches")]
 
 
 def _promised(file: Path) -> tuple[int, int]:

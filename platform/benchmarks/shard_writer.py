@@ -86,9 +86,7 @@ class StoreWriter:
 
     def _write(self, recording: Recording, frames: np.ndarray) -> None:
         if frames.dtype != np.uint8 or frames.shape[1:] != self._shape:
-            raise ValueError(
-                f"{recording.name}: {frames.dtype} {frames.shape} is not uint8 (T, {self._shape})"
-            )
+            raise ValueError(f"{recording.name}: {frames.dtype} {frames.shape} is not uint8 (T, {self._shape})")
         frames = np.ascontiguousarray(frames)
         if self._writer is None:
             self._sink = pa.OSFile(str(self._temporary), "wb")

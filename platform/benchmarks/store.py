@@ -53,9 +53,7 @@ class FrameStore:
                 raise UserError(f"{file} is missing. {repair(path, manifest)}")
             if (size := file.stat().st_size) != shard.num_bytes:
                 fault = "is cut off" if size < shard.num_bytes else "was changed"
-                raise UserError(
-                    f"{file} {fault}: {size} of {shard.num_bytes} bytes. {repair(path, manifest)}"
-                )
+                raise UserError(f"{file} {fault}: {size} of {shard.num_bytes} bytes. {repair(path, manifest)}")
         return cls(path, manifest)
 
     def frames(self, video: int) -> np.ndarray:
@@ -75,10 +73,7 @@ class FrameStore:
         for number in range(len(self.manifest.shards)):
             shard = self._map(number)
             for video in self.manifest.videos:
-                if (
-                    video.shard == number
-                    and hashlib.sha256(self._read(shard, video).data).hexdigest() != video.sha256
-                ):
+                if video.shard == number and hashlib.sha256(self._read(shard, video).data).hexdigest() != video.sha256:
                     raise self._damaged(number, f"the frames of {video.name} are not those that were stored")
 
     def _map(self, number: int) -> pa.ipc.RecordBatchFileReader:
@@ -110,16 +105,12 @@ def _read_manifest(path: Path) -> Manifest:
     try:
         raw = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(
-            f"{path} holds no prepared benchmark: {MANIFEST_FILE} is missing. {_remake(path)}"
-        ) from None
+        raise UserError(f"{path} holds no prepared benchmark: {MANIFEST_FILE} is missing. {_remake(path)}") from None
     except (ValueError, OSError) as fault:
         raise UserError(f"{file} cannot be read ({fault}). {_remake(path)}") from fault
     schema = raw.get("schema_version") if isinstance(raw, dict) else None
     if schema != SCHEMA_VERSION:
-        raise UserError(
-            f"{file} has schema version {schema}, this version reads {SCHEMA_VERSION}. {_remake(path)}"
-        )
+        raise UserError(f"{file} has schema version {schema}, this version reads {SCHEMA_VERSION}. {_remake(path)}")
     try:
         return Manifest.model_validate_json(json.dumps(raw))
     except ValidationError as fault:

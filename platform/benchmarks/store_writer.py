@@ -75,8 +75,7 @@ def write_store(
             raise disk_full(partial, found.recordings, frame_bytes) from fault
         if fault.errno in NOT_WRITABLE:
             raise UserError(
-                f"cannot write in {target.parent} ({fault.strerror}). "
-                "Choose another folder with --to or TMU_HOME."
+                f"cannot write in {target.parent} ({fault.strerror}). Choose another folder with --to or TMU_HOME."
             ) from fault
         raise
 

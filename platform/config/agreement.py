@@ -20,7 +20,10 @@ def disagreements(run: RunConfig) -> Iterator[Fault]:
     for name, parameter in run.search.space.items():
         place: Place = ("search", "space", name)
         if name not in SPACE_NAMES:
-            yield place, f"no setting {name!r} to search{nearest(name, SPACE_NAMES)}; known: {', '.join(SPACE_NAMES)}"
+            yield (
+                place,
+                f"no setting {name!r} to search{nearest(name, SPACE_NAMES)}; known: {', '.join(SPACE_NAMES)}",
+            )
             continue
         if (name == "sources") != (parameter.subset is not None):
             yield place, "`sources` takes `subset: [names]`, every other setting choice, float or int"
@@ -60,7 +63,9 @@ def _grids(run: RunConfig) -> Iterator[Fault]:
 
 def _not_a_divisor(frame_size: int, patch_size: int) -> str:
     divisors = [size for size in range(1, 17) if frame_size % size == 0]
-    return f"patch_size {patch_size} does not divide frame_size {frame_size}; use one of {', '.join(map(str, divisors))}"
+    return (
+        f"patch_size {patch_size} does not divide frame_size {frame_size}; use one of {', '.join(map(str, divisors))}"
+    )
 
 
 def _settings(run: RunConfig, place: Place, settings: TrialSettings) -> Iterator[Fault]:

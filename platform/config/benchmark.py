@@ -13,8 +13,8 @@ from pydantic import BeforeValidator, Field, PositiveInt, model_validator
 from platform.config.model import Model
 
 KTH_ACTIONS = ("boxing", "handclapping", "handwaving", "jogging", "running", "walking")
-SPLIT_NAMES = ("train", "validation", "test")
 SplitName = Literal["train", "validation", "test"]
+SPLIT_NAMES: tuple[SplitName, ...] = ("train", "validation", "test")
 
 # Validation is cut from the published training persons, never from the test persons.
 SPLIT_PRESETS: dict[str, dict[str, Any]] = {

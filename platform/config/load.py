@@ -78,7 +78,9 @@ class _Draft:
             return
         for name in profiles:
             if name not in get_args(Profile):
-                self.faults.append(f"{self.where(('profiles', name))}: profiles.{name}: no such profile; known: laptop, full")
+                self.faults.append(
+                    f"{self.where(('profiles', name))}: profiles.{name}: no such profile; known: laptop, full"
+                )
         chosen = profiles.get(profile) or {}
         if not isinstance(chosen, dict):
             self.faults.append(f"{self.where(('profiles', profile))}: profiles.{profile}: expected a mapping")
@@ -107,7 +109,9 @@ class _Draft:
         try:
             value = yaml.safe_load(value_text)
         except yaml.YAMLError:
-            raise UserError(f"--set {text}: {value_text!r} is not a YAML value; quote texts with special signs") from None
+            raise UserError(
+                f"--set {text}: {value_text!r} is not a YAML value; quote texts with special signs"
+            ) from None
         if isinstance(value, str):
             value = _as_number(value)
         target = self.data
@@ -156,7 +160,7 @@ class _Draft:
                 new = [fault for fault in error.errors() if fault["loc"] not in seen]
                 if attempt:  # cutting a value out may leave a hole that is nobody's fault
                     new = [fault for fault in new if fault["type"] != "missing"]
-                for fault in new:
+                for fault in _deepest(new):
                     seen.add(fault["loc"])
                     if not self._inherited(fault, error.errors()):
                         self.faults.append(self._sentence(fault))
@@ -205,19 +209,33 @@ def _allowed(fault: Any) -> list[str]:
     return [part.strip(" '") for part in expected.replace(" or ", ",").split(",") if part.strip(" '")]
 
 
+def _deepest(faults: Sequence[Any]) -> list[Any]:
+    """Without those that only follow from a fault inside them ("too short" because an item was refused)."""
+    places = [fault["loc"] for fault in faults]
+    return [
+        fault
+        for fault in faults
+        if not any(len(place) > len(fault["loc"]) and place[: len(fault["loc"])] == fault["loc"] for place in places)
+    ]
+
+
 def _cut(data: Any, place: Place, message: str) -> None:
-    """Take the faulty value out. Of a mapping whose parts disagree, only the keys that the message names."""
-    parent: Any = None
+    """Take the faulty value out, a list as a whole. Of a mapping whose parts disagree, the keys the message names."""
+    holder, key = None, None
     for part in place:
+        if isinstance(data, dict):
+            holder, key = data, part
         try:
-            parent, data = data, data[part]
+            data = data[part]
         except (KeyError, IndexError, TypeError):
             return
-    named = [key for key in data if re.search(rf"\b{re.escape(str(key))}\b", message)] if isinstance(data, dict) else []
-    for key in named:
-        del data[key]
-    if not named and isinstance(parent, dict):
-        del parent[place[-1]]
+    named = (
+        [name for name in data if re.search(rf"\b{re.escape(str(name))}\b", message)] if isinstance(data, dict) else []
+    )
+    for name in named:
+        del data[name]
+    if not named and holder is not None:
+        del holder[key]
 
 
 def _fields_at(place: Place) -> list[str]:
@@ -250,5 +268,3 @@ def _as_number(text: str) -> Any:
         return float(text)
     except ValueError:
         return text
-
-

@@ -35,8 +35,9 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], dict[Place, str], list[str]]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read {path}: {error}. Give the path of a readable YAML file.") from None
-    loader = _Loader(text)
+    loader = None
     try:
+        loader = _Loader(text)
         root = loader.get_single_node()
         data = loader.construct_document(root) if root is not None else None
     except yaml.YAMLError as error:
@@ -46,11 +47,13 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], dict[Place, str], list[str]]:
     except RecursionError:
         raise UserError(f"{path.name}: nested too deeply to be a configuration.") from None
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
     if not isinstance(data, dict):
         raise UserError(f"{path.name}: expected a mapping (`name: ...`), found {type(data).__name__}.")
     places: dict[Place, str] = {}
     faults: list[str] = []
+    assert root is not None
     _walk(root, (), path.name, places, faults)
     return data, places, faults
 

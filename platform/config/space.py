@@ -57,4 +57,9 @@ class Parameter(Model):
         return self
 
     def _kinds(self) -> dict[str, Any]:
-        return {"subset": self.subset, "choice": self.choice, "float": self.float_bounds, "int": self.int_bounds}
+        return {
+            "subset": self.subset,
+            "choice": self.choice,
+            "float": self.float_bounds,
+            "int": self.int_bounds,
+        }

@@ -1,6 +1,6 @@
 """How a network is trained: the same plan for a source's pretraining and for every target of a search."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
@@ -25,6 +25,7 @@ class TrainingConfig(Model):
     batch_size: PositiveInt = 8
     reverse: bool = True  # each batch also reversed in time, as a second step, as released
     sampling: SamplingConfig = SamplingConfig()
+    schedule: Literal["constant", "cosine"] = "constant"  # of the learning rate; constant as released
     gradient_clip: PositiveFloat | None = None  # largest norm of the gradient; None as released
 
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import ray
@@ -40,9 +41,8 @@ class ServedSource:
         return f"memory-{self.identity.folder(Request(self.name, 0))}-{node_id}"
 
 
-@ray.remote(max_restarts=-1, max_task_retries=-1)
 class MemoryServer:
-    """Hosts one frozen source on one node. Calls may be repeated: what they compute is a pure function."""
+    """Hosts one frozen source on one node; an actor through `start_servers`."""
 
     def __init__(self, source: ServedSource, benchmark: BenchmarkConfig, home: Home, threads: int) -> None:
         torch.set_num_threads(threads)
@@ -126,12 +126,14 @@ def start_servers(
 
     The handles keep the servers alive: drop them and the servers end.
     """
+    # Calls may be repeated after a restart: what they compute is a pure function.
+    actor: Any = ray.remote(max_restarts=-1, max_task_retries=-1)(MemoryServer)
     servers = []
     for node in (node for node in ray.nodes() if node["Alive"]):
         node_gpus = gpus if node["Resources"].get("GPU", 0) else 0
         for source in sources.values():
             servers.append(
-                MemoryServer.options(
+                actor.options(
                     name=source.server_name(node["NodeID"]),
                     namespace=NAMESPACE,
                     get_if_exists=True,

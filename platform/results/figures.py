@@ -1,34 +1,42 @@
 """The charts of a run, one function each. A chart's title is its finding, so that it reads without the page.
 
-Colours are names of the page's own (`var(--best)`), resolved in the browser for dark, light and paper; they are
-Okabe and Ito's, and no chart says anything by colour alone. A chart that cannot be drawn says why in its place.
+A chart that cannot be drawn says why in its place.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from platform.results.effects import MIN_FOR_INTERVAL, Group, SourceEffect
+from platform.results.drawing import (
+    BEST,
+    FAILED,
+    FINISHED,
+    STOPPED,
+    add_floor,
+    add_group,
+    add_trials,
+    empty_plot,
+    log_where_needed,
+    mark_best,
+)
+from platform.results.effects import MIN_FOR_INTERVAL, SourceEffect
 from platform.results.importances import ROUGH_BELOW, Importances
 from platform.results.record import TrialRecord
-from platform.results.scores import plain_number
+from platform.results.scores import Score, percent, plain_number
 from platform.results.summary import RunSummary
-
-BEST, FINISHED, STOPPED, FAILED = "var(--best)", "var(--finished)", "var(--stopped)", "var(--failed)"
-INK, GRID, CLEAR = "var(--ink)", "var(--grid)", "rgba(0,0,0,0)"
-LOG_ABOVE = 20.0  # largest over smallest score from which a linear axis hides the small ones
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A title that says the finding, how to read it, and the plot (None where there is nothing to draw)."""
+    """A title that says the finding, how to read it, the plot (None where there is nothing to draw), and `measured`:
+    what its numbers are, in which unit, on which clips."""
 
     key: str
     title: str
     caption: str
     plot: go.Figure | None = None
+    measured: str = ""
 
 
 def score_per_trial(summary: RunSummary) -> Chart:
@@ -37,11 +45,11 @@ def score_per_trial(summary: RunSummary) -> Chart:
     stopped = [r for r in summary.in_state("stopped") if summary.value(r) is not None]
     if not finished and not stopped:
         return Chart("trials", "No trial has a score yet", _states(summary))
-    plot = _plot(x="trial, in order of starting", y=f"{score.axis}<br>{summary.benchmark}, validation", height=400)
+    plot = empty_plot(x="trial, in order of starting", y=score.label, height=400)
     if stopped:
-        _points(plot, summary, stopped, "stopped early by ASHA", STOPPED, "diamond-open")
+        add_trials(plot, summary, stopped, "stopped early by ASHA", STOPPED, "diamond-open")
     if finished:
-        _points(plot, summary, finished, "finished", FINISHED, "circle")
+        add_trials(plot, summary, finished, "finished", FINISHED, "circle")
         xs, ys = _running_best(summary)
         line = {"color": BEST, "width": 2, "shape": "hv"}
         plot.add_scatter(x=xs, y=ys, mode="lines", line=line, name="best so far", hoverinfo="skip")
@@ -57,18 +65,21 @@ def score_per_trial(summary: RunSummary) -> Chart:
             hovertext=[f"trial {r.trial}: {r.reason or r.state}" for r in lost],
             hoverinfo="text",
         )
-        plot.update_layout(yaxis_domain=[0.1, 1], yaxis2={"domain": [0, 0.07], "visible": False, "fixedrange": True})
+        plot.update_layout(yaxis_domain=[0.12, 1], yaxis2={"domain": [0, 0.09], "visible": False, "fixedrange": True})
+        plot.update_xaxes(anchor="y2")
     last = max(r.trial for r in summary.records)
-    _floor_line(plot, summary, -0.5, last + 0.5)
-    _log_where_needed(plot, [summary.value(r) for r in (*finished, *stopped)] + [summary.floor])
+    log_where_needed(plot, [summary.value(r) for r in (*finished, *stopped)] + [summary.floor])
+    add_floor(plot, summary, -0.5, last + 0.5)
     plot.update_xaxes(tickformat="d", range=[-0.6, last + 0.6])
     title = f"No trial finished; {len(stopped)} were stopped early"
     if best is not None:
         value = summary.value(best) or 0.0
-        title = f"Trial {best.trial} has the best {score.label}: {score.text(value)}"
-        if summary.floor is not None:
-            title += f", {score.against(value, summary.floor)}"
-    return Chart("trials", title, f"{_states(summary)} Each dot is one training run with one seed, so neighbours may differ by chance.", plot)
+        mark_best(plot, best, value)
+        if finished:
+            title = f"Trial {best.trial} has the {_best_word(score)} {score.label}: {score.text(value)}"
+            title += f", {score.against(value, summary.floor)}" if summary.floor is not None else ""
+    caption = f"{_states(summary)} Each mark is one training run with one seed, so close ones may differ by chance."
+    return Chart("trials", title, caption, plot, _measured(summary))
 
 
 def effect_of_sources(summary: RunSummary, effects: Sequence[SourceEffect]) -> Chart:
@@ -80,12 +91,15 @@ def effect_of_sources(summary: RunSummary, effects: Sequence[SourceEffect]) -> C
     if not drawn:
         return Chart("sources", "Too few finished trials to compare sources", _states(summary))
     height = 150 + 96 * len(drawn)
-    plot = _plot(x=f"{score.axis}<br>{summary.benchmark}, validation", y="", height=height)
+    plot = empty_plot(x=score.label, y="", height=height)
     ticks: list[tuple[float, str]] = []
     for row, effect in enumerate(drawn):
-        for place, group, word in ((row * 3, effect.inside, "with"), (row * 3 + 1, effect.outside, "without")):
+        for place, group, word in (
+            (row * 3, effect.inside, "with"),
+            (row * 3 + 1, effect.outside, "without"),
+        ):
             color, symbol = (FINISHED, "circle") if word == "with" else (STOPPED, "square")
-            _group_row(plot, summary, group, place, color, symbol, legend=word if row == 0 else None)
+            add_group(plot, summary, group, place, color, symbol, legend=word if row == 0 else None)
             ticks.append((place, f"{word} <b>{effect.source}</b><br>n = {len(group.scores)}"))
     plot.update_yaxes(
         tickvals=[place for place, _ in ticks],
@@ -102,7 +116,7 @@ def effect_of_sources(summary: RunSummary, effects: Sequence[SourceEffect]) -> C
     elif clear:
         title = "; ".join(_finding(summary, effect) for effect in clear)
         title = title[0].upper() + title[1:]
-    return Chart("sources", title, _effects_caption(), plot)
+    return Chart("sources", title, _effects_caption(), plot, _measured(summary))
 
 
 def importances_chart(found: Importances) -> Chart:
@@ -111,34 +125,37 @@ def importances_chart(found: Importances) -> Chart:
         title = "Which settings matter cannot be said yet"
         return Chart("importances", title, found.why_not or "")
     names = list(found.shares)[::-1]
-    plot = _plot(x="share of the differences explained", y="", height=110 + 30 * len(names))
+    plot = empty_plot(x="share explained", y="", height=110 + 30 * len(names))
     shares = [found.shares[name] for name in names]
     plot.add_bar(
         x=shares,
         y=names,
         orientation="h",
         marker_color=FINISHED,
-        text=[f"{share:.0%}".replace("%", " %") for share in shares],
+        text=[percent(share) for share in shares],
         textposition="outside",
         cliponaxis=False,
         hoverinfo="skip",
     )
     plot.update_xaxes(tickformat=".0%", range=[0, min(1.12, max(shares) * 1.2)])
     top = names[-1]
-    title = f"{top} explains most of the differences: {found.shares[top]:.0%} among {found.num_trials} finished trials"
+    share = percent(found.shares[top])
+    title = f"{top} mattered most: it explains {share} of the differences between {found.num_trials} finished trials"
     rough = " With so few trials this is rough: expect the order to change." if found.num_trials < ROUGH_BELOW else ""
-    caption = f"fANOVA over the settings that every trial has; it says that a setting mattered, not which value is good.{rough}"
-    return Chart("importances", title.replace("%", " %"), caption, plot)
+    caption = "fANOVA over the settings that every trial has: that a setting mattered, not which of its values is good."
+    return Chart("importances", title, caption + rough, plot)
 
 
 def learning_curves(summary: RunSummary) -> Chart:
     """The score of every trial after each epoch; the best one is drawn out."""
     name, best = summary.score.name, summary.best
-    curves = [(r, [(p.get("epoch", i + 1), p[name]) for i, p in enumerate(r.curve) if name in p]) for r in summary.records]
+    curves = [
+        (r, [(p.get("epoch", i + 1), p[name]) for i, p in enumerate(r.curve) if name in p]) for r in summary.records
+    ]
     curves = [(record, points) for record, points in curves if points]
     if not curves:
         return Chart("curves", "No learning curves were recorded", "They appear once a trial ended an epoch.")
-    plot = _plot(x="epoch", y=f"{summary.score.axis}<br>{summary.benchmark}, validation", height=400)
+    plot = empty_plot(x="epoch", y=summary.score.label, height=400)
     named: set[str] = set()
     for record, points in sorted(curves, key=lambda pair: pair[0] is best):
         label = "best trial" if record is best else "finished" if record.state == "finished" else "stopped or failed"
@@ -160,8 +177,8 @@ def learning_curves(summary: RunSummary) -> Chart:
         )
         named.add(label)
     longest = max(points[-1][0] for _, points in curves)
-    _floor_line(plot, summary, min(points[0][0] for _, points in curves), max(longest, 2))
-    _log_where_needed(plot, [y for _, points in curves for _, y in points] + [summary.floor])
+    log_where_needed(plot, [y for _, points in curves for _, y in points] + [summary.floor])
+    add_floor(plot, summary, min(points[0][0] for _, points in curves), max(longest, 2))
     plot.update_xaxes(tickformat="d")
     still = _still_improving(summary, best) if best else None
     title = f"Validation {summary.score.label} after each epoch"
@@ -169,7 +186,13 @@ def learning_curves(summary: RunSummary) -> Chart:
         change = "was still improving when training ended" if still else "had levelled off when training ended"
         title = f"The best trial {change}, after {best.epochs} epochs"
     more = " Longer training may change the order." if still else ""
-    return Chart("curves", title, f"A line that ends early belongs to a trial that was stopped or failed.{more}", plot)
+    return Chart(
+        "curves",
+        title,
+        f"A line that ends early belongs to a trial that was stopped or failed.{more}",
+        plot,
+        _measured(summary),
+    )
 
 
 def pareto_front(summary: RunSummary) -> Chart | None:
@@ -181,106 +204,28 @@ def pareto_front(summary: RunSummary) -> Chart | None:
     if not front:
         return Chart("pareto", "No finished trial has a value in every objective", _states(summary))
     rest = [r for r in summary.finished if r not in front and r.metrics.keys() >= {first.name, second.name}]
-    plot = _plot(x=second.axis, y=f"{first.axis}<br>{summary.benchmark}, validation", height=400)
-    _points(plot, summary, rest, "beaten in every objective", STOPPED, "circle-open", x=second.name)
-    _points(plot, summary, front, "front", BEST, "circle", x=second.name)
+    plot = empty_plot(x=second.label, y=first.label, height=400)
+    add_trials(plot, summary, rest, "beaten by one on the front", STOPPED, "circle-open", x=second.name)
+    add_trials(plot, summary, front, "front", BEST, "circle", x=second.name)
     plot.data[-1].update(mode="markers+text", text=[f"trial {r.trial}" for r in front], textposition="top center")
+    measured = f"{first.axis}; {second.axis} · {summary.benchmark}, validation"
     names = " and ".join(objective.label for objective in summary.objectives)
     who = "trial is" if len(front) == 1 else "trials are"
     title = f"{len(front)} of {len(summary.finished)} finished {who} not beaten in {names} at once"
-    more = f" The front is over all {len(summary.objectives)} objectives; two are drawn." if len(summary.objectives) > 2 else ""
-    return Chart("pareto", title, f"Choose along the front what you can pay for.{more}", plot)
-
-
-def _plot(*, x: str, y: str, height: int) -> go.Figure:
-    axis = {"color": INK, "gridcolor": GRID, "linecolor": GRID, "zeroline": False, "automargin": True, "fixedrange": True}
-    return go.Figure(
-        layout={
-            "template": "none",
-            "height": height,
-            "paper_bgcolor": CLEAR,
-            "plot_bgcolor": CLEAR,
-            "font": {"color": INK, "size": 13, "family": "system-ui, sans-serif"},
-            "margin": {"l": 8, "r": 16, "t": 16, "b": 8},
-            "xaxis": {**axis, "title": {"text": x, "standoff": 8}},
-            "yaxis": {**axis, "title": {"text": y, "standoff": 8}},
-            "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "bgcolor": CLEAR},
-            "hoverlabel": {"bgcolor": "var(--paper)", "font": {"color": INK}, "bordercolor": GRID},
-            "dragmode": False,
-        }
+    more = (
+        f" The front is over all {len(summary.objectives)} objectives; two are drawn."
+        if len(summary.objectives) > 2
+        else ""
     )
+    return Chart("pareto", title, f"Choose along the front what you can pay for.{more}", plot, measured)
 
 
-def _points(
-    plot: go.Figure, summary: RunSummary, records: Sequence[TrialRecord], name: str, color: str, symbol: str, x: str = ""
-) -> None:
-    plot.add_scatter(
-        x=[record.metrics[x] if x else record.trial for record in records],
-        y=[summary.value(record) for record in records],
-        mode="markers",
-        marker={"color": color, "size": 9, "symbol": symbol, "line": {"width": 1.5, "color": color}},
-        name=name,
-        hovertext=[_hover(summary, record) for record in records],
-        hoverinfo="text",
-    )
+def _measured(summary: RunSummary) -> str:
+    return f"{summary.score.axis} · {summary.benchmark}, validation"
 
 
-def _group_row(
-    plot: go.Figure, summary: RunSummary, group: Group, place: float, color: str, symbol: str, legend: str | None
-) -> None:
-    """Dots for trials; below them, thicker, their mean and interval."""
-    plot.add_scatter(
-        x=group.scores,
-        y=[place - 0.14] * len(group.scores),
-        mode="markers",
-        marker={"color": color, "size": 7, "symbol": symbol, "opacity": 0.65},
-        hovertext=[f"trial {trial}: {summary.score.text(s)}" for trial, s in zip(group.trials, group.scores, strict=True)],
-        hoverinfo="text",
-        name=f"a trial {legend} the source",
-        showlegend=legend is not None,
-    )
-    if group.mean is None:
-        return
-    low, high = group.interval or (group.mean, group.mean)
-    text = f"mean {summary.score.text(group.mean)}"
-    text += f" (95 %: {summary.score.text(low)} to {summary.score.text(high)})" if group.interval else ""
-    bars = {"array": [high - group.mean], "arrayminus": [group.mean - low], "color": INK, "thickness": 2.5, "width": 7}
-    plot.add_scatter(
-        x=[group.mean],
-        y=[place + 0.22],
-        mode="markers",
-        marker={"color": INK, "size": 11, "symbol": "diamond"},
-        error_x=bars if group.interval else None,
-        hovertext=text,
-        hoverinfo="text",
-        name="mean with 95 % interval",
-        showlegend=legend == "with",
-    )
-
-
-def _floor_line(plot: go.Figure, summary: RunSummary, start: float, end: float) -> None:
-    if summary.floor is None or not math.isfinite(summary.floor):
-        return
-    text = f"copying the last frame: {summary.score.text(summary.floor)}"
-    plot.add_scatter(
-        x=[start, end],
-        y=[summary.floor] * 2,
-        mode="lines+text",
-        line={"color": INK, "dash": "dash", "width": 1.5},
-        text=["", text],
-        textposition="top left",
-        textfont={"color": INK, "size": 12},
-        showlegend=False,
-        hoverinfo="skip",
-        cliponaxis=False,
-    )
-
-
-def _log_where_needed(plot: go.Figure, values: Sequence[float | None]) -> None:
-    positive = [value for value in values if value is not None and math.isfinite(value)]
-    if positive and min(positive) > 0 and max(positive) / min(positive) > LOG_ABOVE:
-        plot.update_layout(yaxis_type="log")
-        plot.layout.yaxis.title.text += ", logarithmic"
+def _best_word(score: Score) -> str:
+    return "highest" if score.higher_is_better else "lowest"
 
 
 def _running_best(summary: RunSummary) -> tuple[list[float], list[float]]:
@@ -291,13 +236,6 @@ def _running_best(summary: RunSummary) -> tuple[list[float], list[float]]:
         xs.append(record.trial)
         ys.append(value if not ys or summary.score.is_better(value, ys[-1]) else ys[-1])
     return [*xs, max(r.trial for r in summary.records) + 0.5], [*ys, ys[-1]]
-
-
-def _hover(summary: RunSummary, record: TrialRecord) -> str:
-    drawn = ", ".join(record.sources) or "no source"
-    lines = [f"<b>trial {record.trial}</b> ({record.state})", drawn, f"{record.epochs} epochs"]
-    lines += [f"{o.label}: {o.text(summary.value(record, o))}" for o in summary.objectives]
-    return "<br>".join(lines)
 
 
 def _states(summary: RunSummary) -> str:

@@ -40,7 +40,9 @@ def importances(folder: RunFolder) -> Importances:
     except (SQLAlchemyError, RuntimeError, ValueError, KeyError, AssertionError) as error:
         return Importances({}, 0, f"The study (study.db) cannot be read: {str(error).splitlines()[0]}")
     if study is None or len(trials) < MIN_TRIALS:
-        return Importances({}, len(trials), f"Too few finished trials to tell: {len(trials)}, at least {MIN_TRIALS} needed.")
+        return Importances(
+            {}, len(trials), f"Too few finished trials to tell: {len(trials)}, at least {MIN_TRIALS} needed."
+        )
 
     def first_objective(trial: Any) -> float:
         return float(trial.values[0])

@@ -19,7 +19,16 @@ PANEL = 192  # pixels of a panel's side in the animation
 OBSERVED_EDGE, PREDICTED_EDGE = (128, 128, 128), (213, 94, 0)
 # Inferno, coarse: from no error (black) to a full 255 grey levels (pale yellow); readable with colour blindness.
 _INFERNO = np.array(
-    [(0, 0, 4), (40, 11, 84), (101, 21, 110), (159, 42, 99), (212, 72, 66), (245, 125, 21), (250, 193, 39), (252, 255, 164)]
+    [
+        (0, 0, 4),
+        (40, 11, 84),
+        (101, 21, 110),
+        (159, 42, 99),
+        (212, 72, 66),
+        (245, 125, 21),
+        (250, 193, 39),
+        (252, 255, 164),
+    ]
 )
 
 

@@ -7,6 +7,8 @@ here is shown as it is, and taken as better when smaller unless the run says oth
 import math
 from dataclasses import dataclass, replace
 
+NARROW = "\u00a0"  # a number and its unit stay on one line
+
 
 @dataclass(frozen=True)
 class Score:
@@ -23,9 +25,9 @@ class Score:
 
     @property
     def axis(self) -> str:
-        """An axis title: what, in which unit, which way is good."""
+        """What, in which unit, which way is good."""
         unit = f", {self.unit}" if self.unit else ""
-        return f"{self.label}{unit} ({self.better} is better)"
+        return f"{self.label}{unit}, {self.better} is better"
 
     def signed(self, value: float) -> float:
         """The value with the sign that makes smaller better."""
@@ -44,8 +46,8 @@ class Score:
             return readable_count(value)
         if self.name == "ssim":
             return f"{value:.3f}"
-        suffix = f" {self.unit}" if self.unit in ("dB", "s") else ""
-        return plain_number(value) + suffix
+        suffix = f"{NARROW}{self.unit}" if self.unit in ("dB", "s") else ""
+        return score_number(value) + suffix
 
     def against(self, value: float, floor: float) -> str:
         """`29 % lower than copying the last frame (45.2)`: the sentence that every score is shown with."""
@@ -54,7 +56,7 @@ class Score:
             return f"the same as {name}" if value == floor else f"beside {name}"
         side = "higher" if value > floor else "lower"
         if self.name == "mse" and floor > 0:
-            return f"{abs(value - floor) / floor:.0%}".replace("%", " %") + f" {side} than {name}"
+            return f"{percent(abs(value - floor) / floor)} {side} than {name}"
         return f"{self.text(abs(value - floor))} {side} than {name}"
 
 
@@ -78,12 +80,21 @@ def score(name: str, *, higher_is_better: bool | None = None) -> Score:
     return known if higher_is_better is None else replace(known, higher_is_better=higher_is_better)
 
 
+def percent(share: float) -> str:
+    return f"{share * 100:.0f}{NARROW}%"
+
+
+def score_number(value: float) -> str:
+    """Three significant digits, zeros kept, so that 36.0 beside 37.3 does not look exact."""
+    return f"{value:#.3g}" if value and 1e-3 <= abs(value) < 1000 and not abs(value) >= 100 else plain_number(value)
+
+
 def plain_number(value: float) -> str:
     """Three or four significant digits, as people write them: `0.0003`, `0.12`, `3.46`, `32.1`, `1,240`."""
     if not math.isfinite(value):
         return "infinite" if math.isinf(value) else "–"
     size = abs(value)
-    if value == 0 or float(value).is_integer() and size < 1e5:
+    if value == 0 or (float(value).is_integer() and size < 1e5):
         return f"{value:,.0f}"
     if size >= 1000:
         return f"{value:,.0f}" if size < 1e7 else f"{value:.3g}"

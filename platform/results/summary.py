@@ -5,8 +5,9 @@ and everything else is shown. Only a folder that is no run at all is refused.
 """
 
 import json
+import math
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -32,15 +33,21 @@ class TestScores(BaseModel):
     benchmark: str
     synthetic: bool
     last_frame: dict[str, float | None] = {}
+    num_clips: int | None = None
 
     @property
     def scores(self) -> dict[str, float]:
-        extra = self.__pydantic_extra__ or {}
-        return {key: float(value) for key, value in extra.items() if type(value) in (int, float)}
+        return _numbers(self.__pydantic_extra__ or {})
 
     @property
     def floor(self) -> dict[str, float]:
-        return {key: value for key, value in self.last_frame.items() if value is not None}
+        return _numbers(self.last_frame)
+
+
+def _numbers(scores: Mapping[str, Any]) -> dict[str, float]:
+    """JSON has no infinity: the psnr of identical frames is stored as null."""
+    found = {key: float(value) for key, value in scores.items() if type(value) in (int, float)}
+    return found | ({"psnr": math.inf} if "psnr" in scores and scores["psnr"] is None else {})
 
 
 class Provenance(BaseModel):
@@ -156,14 +163,17 @@ class RunSummary:
 
     @cached_property
     def best(self) -> TrialRecord | None:
-        """The finished trial with the best validation score."""
-        return min(self.finished, key=lambda r: self.score.signed(self.value(r) or 0.0), default=None)
+        """The finished trial with the best validation score; where none finished, the best that was stopped early."""
+        stopped = [r for r in self.in_state("stopped") if self.value(r) is not None]
+        return self._best_of(self.finished or stopped)
 
     @cached_property
     def best_without_sources(self) -> TrialRecord | None:
-        """The best baseline: no source distilled from (it may start from a source's weights)."""
-        baselines = [r for r in self.finished if not r.sources]
-        return min(baselines, key=lambda r: self.score.signed(self.value(r) or 0.0), default=None)
+        """The best finished baseline: no source distilled from (it may start from a source's weights)."""
+        return self._best_of([r for r in self.finished if not r.sources])
+
+    def _best_of(self, records: Sequence[TrialRecord]) -> TrialRecord | None:
+        return min(records, key=lambda r: self.score.signed(r.metrics[self.score.name]), default=None)
 
     @cached_property
     def floor(self) -> float | None:
@@ -186,7 +196,12 @@ class RunSummary:
         for record in self.finished:
             values = [self.value(record, objective) for objective in self.objectives]
             if all(value is not None for value in values):
-                points.append((record, [o.signed(v) for o, v in zip(self.objectives, values, strict=True) if v is not None]))
+                points.append(
+                    (
+                        record,
+                        [o.signed(v) for o, v in zip(self.objectives, values, strict=True) if v is not None],
+                    )
+                )
         front = [
             (record, mine)
             for record, mine in points
@@ -200,7 +215,9 @@ class RunSummary:
 def _no_run_folder(path: Path) -> str:
     if not path.exists():
         return f"{path} does not exist; give a run folder, for example one of `ls -d runs/*`."
-    inside = sorted(child.name for child in path.iterdir() if (child / "config.yaml").is_file()) if path.is_dir() else []
+    inside = (
+        sorted(child.name for child in path.iterdir() if (child / "config.yaml").is_file()) if path.is_dir() else []
+    )
     hint = f"Did you mean {path / inside[-1]}?" if inside else "Give the folder that platform.search printed."
     return f"{path} is no run folder: it holds neither config.yaml nor results.parquet. {hint}"
 

@@ -14,7 +14,7 @@ from platform.benchmarks.catalog import Benchmark
 from platform.config.network import NetworkConfig
 from platform.config.training import PretrainingConfig
 from platform.training.evaluation import evaluate
-from platform.training.run import EpochReport, TrainingRun
+from platform.training.run import EpochReport, TrainingRun, num_steps
 from platform.training.versions import package_versions
 
 
@@ -37,6 +37,11 @@ class SourceRecipe:
             input_length=config.input_length,
             total_length=config.total_length,
         )
+
+    @property
+    def run_length(self) -> int:
+        """Optimiser steps of its pretraining."""
+        return num_steps(self.pretraining, self.benchmark.blocks("train"))
 
     @property
     def hash(self) -> str:

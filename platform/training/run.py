@@ -23,6 +23,9 @@ from tmu_models import VideoPredictor, distillation_loss, prediction_loss
 # B clips, T frames, C channels, H W pixels, S memory channels, h w grid cells
 
 
+WARM_UP = 0.05  # of all steps
+
+
 class TrainingDiverged(RuntimeError):
     """The loss is no longer a number."""
 
@@ -47,6 +50,18 @@ class EpochReport:
     train_loss: float  # mean squared error a pixel
     distillation_loss: float | None  # before its weight; None where nothing is distilled
     seconds: float
+
+
+def batches_per_epoch(plan: TrainingConfig, clips: ClipBlocks) -> int:
+    """A batch never spans two blocks, so a block that batch_size does not divide ends in a smaller one."""
+    sizes = (len(clips.clip_names(block)) for block in range(clips.num_blocks))
+    in_split = sum(math.ceil(size / plan.batch_size) for size in sizes)
+    return min(in_split, plan.steps_per_epoch or in_split)
+
+
+def num_steps(plan: TrainingConfig, clips: ClipBlocks) -> int:
+    """Optimiser steps of a whole training run."""
+    return plan.epochs * batches_per_epoch(plan, clips) * (2 if plan.reverse else 1)
 
 
 class TrainingRun:
@@ -74,20 +89,10 @@ class TrainingRun:
         self.order_seed = order_seed
         self.imitation = imitation
         self.device = device
+        self.learning_rate = learning_rate
         self.optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate)
         self.epochs_done = 0
         self.steps_done = 0
-
-    @property
-    def batches_per_epoch(self) -> int:
-        in_split = sum(
-            math.ceil(len(self.clips.clip_names(block)) / self.plan.batch_size) for block in range(self.clips.num_blocks)
-        )
-        return min(in_split, self.plan.steps_per_epoch or in_split)
-
-    @property
-    def total_steps(self) -> int:
-        return self.plan.epochs * self.batches_per_epoch * len(self._directions)
 
     @property
     def _directions(self) -> tuple[Direction, ...]:
@@ -142,6 +147,8 @@ class TrainingRun:
         total.backward()
         if self.plan.gradient_clip is not None:
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.plan.gradient_clip)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate * self._learning_rate_factor()
         self.optimizer.step()
         self.steps_done += 1
         return loss.detach(), imitation.detach()
@@ -163,7 +170,7 @@ class TrainingRun:
 
     def _batches(self, epoch: int) -> Iterator[tuple[torch.Tensor, dict[str, torch.Tensor]]]:
         """Frames and memories of every step of the epoch. A block is read once; a batch never spans two blocks."""
-        left = self.batches_per_epoch
+        left = batches_per_epoch(self.plan, self.clips)
         for block in epoch_blocks(self.clips.num_blocks, self.order_seed, epoch):
             clips = self.clips.frames(block)
             memories = {direction: self._memories(block, direction) for direction in self._directions}
@@ -183,10 +190,17 @@ class TrainingRun:
                 if left == 0:
                     return
 
+    def _learning_rate_factor(self) -> float:
+        """Cosine: up over the first twentieth of all steps, then down to 0, so that a short run settles."""
+        if self.plan.schedule == "constant":
+            return 1.0
+        progress = self.steps_done / num_steps(self.plan, self.clips)
+        return min((progress + 1e-3) / WARM_UP, 0.5 * (1 + math.cos(math.pi * progress)))
+
     def _truth_mask(self, frames_BTCHW: torch.Tensor) -> torch.Tensor | None:
         """1 where the true frame is shown after the observed ones, (B, T-1-input_length)."""
         sampling = self.plan.sampling
-        progress = self.steps_done / (self.total_steps * sampling.until)
+        progress = self.steps_done / (num_steps(self.plan, self.clips) * sampling.until)
         chance = sampling.start * max(0.0, 1.0 - progress)
         B, T = frames_BTCHW.shape[:2]
         if chance == 0 or T - 1 == self.input_length:

@@ -6,7 +6,16 @@ from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
-RECORDED = ("transferable-memory", "torch", "ray", "optuna", "numpy", "pyarrow", "scikit-image", "safetensors")
+RECORDED = (
+    "transferable-memory",
+    "torch",
+    "ray",
+    "optuna",
+    "numpy",
+    "pyarrow",
+    "scikit-image",
+    "safetensors",
+)
 
 
 def package_versions() -> dict[str, str]:
@@ -23,4 +32,8 @@ def package_versions() -> dict[str, str]:
 def hardware() -> dict[str, str | int]:
     """Cores and accelerator of this machine."""
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
-    return {"cpu_cores": os.cpu_count() or 0, "gpu": gpu, "cpu_capability": torch.backends.cpu.get_cpu_capability()}
+    return {
+        "cpu_cores": os.cpu_count() or 0,
+        "gpu": gpu,
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+    }

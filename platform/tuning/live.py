@@ -27,7 +27,9 @@ class LiveTable(tune.Callback):
         self._settings: dict[int, dict[str, Any]] = {}
         self._memory: dict[int, tuple[float, float]] = {}
         self._printed: set[int] = set()
-        self._live = Live(console=console, refresh_per_second=4, get_renderable=self.render) if console.is_terminal else None
+        self._live = (
+            Live(console=console, refresh_per_second=4, get_renderable=self.render) if console.is_terminal else None
+        )
 
     def __enter__(self) -> "LiveTable":
         self._began = time.monotonic()
@@ -101,7 +103,9 @@ class LiveTable(tune.Callback):
             best = f"best {objective} {ranking[0].metrics[objective]:.4g} (trial {ranking[0].trial}"
             floor = ranking[0].last_frame.get(objective)
             parts.append(best + (f"; copying the last frame {floor:.4g})" if floor is not None else ")"))
-        ready, computed = (sum(values) for values in zip(*self._memory.values(), strict=True)) if self._memory else (0, 0)
+        ready, computed = (
+            (sum(values) for values in zip(*self._memory.values(), strict=True)) if self._memory else (0, 0)
+        )
         if ready + computed:
             parts.append(f"memory found ready {ready / (ready + computed):.0%}")
         parts.append(f"{_clock(elapsed)} gone")
@@ -122,5 +126,3 @@ def _clock(seconds: float) -> str:
     minutes, seconds = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
-
-

@@ -1,7 +1,7 @@
 """What a search would do, worked out without doing it: `--dry-run` prints it, the search itself starts from it."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from rich.table import Table
 from platform.bank.bank import count_parameters
 from platform.bank.networks import build_network
 from platform.benchmarks.catalog import estimate_clips, find_benchmark
-from platform.config.benchmark import SPLIT_NAMES, BenchmarkConfig
+from platform.config.benchmark import SPLIT_NAMES, BenchmarkConfig, SplitName
 from platform.config.errors import UserError
 from platform.config.home import Home
 from platform.config.run import RunConfig
@@ -31,7 +31,7 @@ class ClipCounts:
 
     label: str
     prepared: bool
-    counts: dict[str, int]
+    counts: Mapping[SplitName, int]
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def clip_counts(config: BenchmarkConfig, home: Home) -> ClipCounts:
             f"benchmark {config.dataset} is not prepared below {home.benchmarks}. Run "
             f"`python -m platform.prepare {config.name} --from DIR`, or set benchmark.on_missing=synthetic."
         )
-    return ClipCounts(f"{config.dataset} (synthetic)", False, dict(estimate_clips(config)))
+    return ClipCounts(f"{config.dataset} (synthetic)", False, estimate_clips(config))
 
 
 def num_steps(plan: TrainingConfig, num_clips: int) -> int:

@@ -61,7 +61,10 @@ def bank_entries(config: RunConfig, home: Home) -> dict[str, str | None]:
             entries[name] = source.bank
     for name, spec in specs(config).items():
         benchmark = find_benchmark(spec.benchmark, home)
-        entries[name] = benchmark and bank.find(SourceRecipe(name, benchmark, spec.network, spec.pretraining).hash)
+        if benchmark is None:
+            entries[name] = None
+        else:
+            entries[name] = bank.find(SourceRecipe(name, benchmark, spec.network, spec.pretraining).hash)
     return {name: entries[name] for name in config.sources}
 
 
@@ -71,7 +74,12 @@ def pretrain_missing(
     """Pretrain each of `wanted`, side by side; returns their bank entries. Raises UserError naming what failed."""
     if not wanted:
         return {}
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[state]}"),
+        TimeElapsedColumn(),
+    )
     entries: dict[str, str] = {}
     task = _pretrain.options(num_cpus=cpus, num_gpus=gpus)
     streams = {task.remote(spec, home, threads): name for name, spec in wanted.items()}
@@ -106,6 +114,20 @@ def pretrain_missing(
     return entries
 
 
+def pretrain_here(spec: SourceSpec, home: Home, console: Console) -> str:
+    """Pretrain one source in this process, without Ray, under a progress bar; returns its bank entry."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    recipe = spec.recipe(home)
+    steps = recipe.run_length
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"), TimeElapsedColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=console) as progress, _lock(home, recipe):
+        bar = progress.add_task(f"pretraining {spec.name}", total=steps, state="epoch 1")
+        reports = pretrain(recipe, Bank(home.bank), device=device, on_step=lambda s: progress.update(bar, completed=s))
+        for report in reports:
+            progress.update(bar, state=f"epoch {report.epoch}, loss {report.train_loss:.5f}")
+    return recipe.entry
+
+
 def score_text(card: Card) -> str:
     """`mse 12.3 (copying the last frame 45.6)`."""
     return f"mse {card.score['mse']:.4g} (copying the last frame {card.last_frame['mse']:.4g})"
@@ -116,10 +138,14 @@ def _pretrain(spec: SourceSpec, home: Home, threads: int) -> Iterator[Any]:
     """Yields an EpochReport an epoch, then (entry, card)."""
     torch.set_num_threads(threads)
     recipe, bank = spec.recipe(home), Bank(home.bank)
-    bank.root.mkdir(parents=True, exist_ok=True)
     device = "cuda" if ray.get_gpu_ids() and torch.cuda.is_available() else "cpu"
-    with FileLock(bank.root / f".{recipe.entry}.lock"):
+    with _lock(home, recipe):
         if (entry := bank.find(recipe.hash)) is None:
             yield from pretrain(recipe, bank, device=device)
             entry = recipe.entry
     yield entry, bank.card(entry)
+
+
+def _lock(home: Home, recipe: SourceRecipe) -> FileLock:
+    home.bank.mkdir(parents=True, exist_ok=True)
+    return FileLock(home.bank / f".{recipe.entry}.lock")

@@ -36,11 +36,12 @@ def trial_resources(wanted: ResourcesConfig, nodes: Sequence[Mapping[str, Any]],
         for total in totals
     ]
     notes: list[str] = []
-    gpus = wanted.gpus_per_trial
     most_gpus = max(node["GPU"] for node in left)
-    if gpus == "auto":
+    if wanted.gpus_per_trial == "auto":
         gpus = min(1.0, most_gpus) if most_gpus > 0 else 0.0
-    elif gpus > most_gpus:
+    else:
+        gpus = wanted.gpus_per_trial
+    if gpus > most_gpus:
         if most_gpus <= 0:
             raise UserError(
                 f"resources.gpus_per_trial is {gpus:g}, but no node has a GPU to give (memory servers take "

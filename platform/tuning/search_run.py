@@ -85,9 +85,7 @@ def prepare_benchmarks(config: RunConfig, home: Home, console: Console) -> Bench
     return benchmark
 
 
-def pretrain_sources(
-    config: RunConfig, home: Home, resources: TrialResources, console: Console
-) -> dict[str, str]:
+def pretrain_sources(config: RunConfig, home: Home, resources: TrialResources, console: Console) -> dict[str, str]:
     """The bank entry of every source, pretrained now where the bank had none."""
     entries = bank_entries(config, home)
     missing: dict[str, SourceSpec] = {name: spec for name, spec in specs(config).items() if entries[name] is None}

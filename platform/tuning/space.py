@@ -27,9 +27,12 @@ class SettingsSpace:
 
     def draw(self, trial: optuna.Trial) -> TrialSettings:
         """Suggests every free setting of this trial, in the order of the YAML, sources first."""
-        settings, drawn = self.base, {}
+        settings = self.base
+        drawn: dict[str, Any] = {}
         if subset := self.parameters.get("sources"):
-            flags = {name: trial.suggest_categorical(SOURCE_PREFIX + name, [True, False]) for name in subset.subset or ()}
+            flags = {
+                name: trial.suggest_categorical(SOURCE_PREFIX + name, [True, False]) for name in subset.subset or ()
+            }
             settings = with_setting(settings, "sources", tuple(name for name, flag in flags.items() if flag))
         for name, parameter in self.parameters.items():
             if name == "sources" or not self._applies(name, parameter, settings, drawn):
@@ -42,9 +45,7 @@ class SettingsSpace:
             settings = with_setting(settings, name, drawn[name])
         return settings
 
-    def _applies(
-        self, name: str, parameter: Parameter, settings: TrialSettings, drawn: Mapping[str, Any]
-    ) -> bool:
+    def _applies(self, name: str, parameter: Parameter, settings: TrialSettings, drawn: Mapping[str, Any]) -> bool:
         if not settings.sources and name.startswith(NEEDS_SOURCES):
             return False
         return all(name in drawn and drawn[name] in allowed for name, allowed in parameter.when.items())

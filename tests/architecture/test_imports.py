@@ -80,9 +80,7 @@ def imports_of(path: Path) -> Iterator[Import]:
         elif isinstance(node, ast.ImportFrom):
             start = package[: len(package) - node.level + 1] if node.level else ()
             base = ".".join([*start, *([node.module] if node.module else [])])
-            for (
-                alias
-            ) in node.names:  # `from platform import bank` and `from ray import tune` name modules last
+            for alias in node.names:  # `from platform import bank` and `from ray import tune` name modules last
                 yield Import(path, node.lineno, f"{base}.{alias.name}")
 
 
@@ -99,20 +97,14 @@ def test_every_folder_of_the_package_is_a_layer_with_a_place() -> None:
 
 def test_imports_point_left_only() -> None:
     wrong = [
-        str(each)
-        for each in IMPORTS
-        if target_layer(each.module) not in (None, each.layer, *MAY_IMPORT[each.layer])
+        str(each) for each in IMPORTS if target_layer(each.module) not in (None, each.layer, *MAY_IMPORT[each.layer])
     ]
     assert wrong == []
 
 
 def test_tmu_models_needs_torch_and_the_standard_library_only() -> None:
     allowed = {"torch", "tmu_models", *sys.stdlib_module_names}
-    wrong = [
-        str(each)
-        for each in IMPORTS
-        if each.layer == "tmu_models" and each.module.split(".")[0] not in allowed
-    ]
+    wrong = [str(each) for each in IMPORTS if each.layer == "tmu_models" and each.module.split(".")[0] not in allowed]
     assert wrong == []
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -42,9 +43,7 @@ def recordings() -> Callable[..., list[Recording]]:
 def make_store(tmp_path: Path, recordings: Callable[..., list[Recording]]) -> Callable[..., FrameStore]:
     """`make_store(count, num_frames=30, size=8, **what write_store takes)`."""
 
-    def make(
-        count: int, num_frames: int = 30, size: int = 8, name: str = "kth-8", **options: int
-    ) -> FrameStore:
+    def make(count: int, num_frames: int = 30, size: int = 8, name: str = "kth-8", **options: Any) -> FrameStore:
         found = Found(recordings(count, num_frames, size), provenance={"source": "test"})
         return write_store(
             tmp_path / name, found, dataset="kth", synthetic=False, size=size, reader_version="1", **options

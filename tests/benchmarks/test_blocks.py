@@ -76,9 +76,7 @@ def test_the_first_clips_stay_the_first_when_fewer_are_asked_for(make_store: Mak
 
 def test_clips_stay_inside_their_usable_stretch(tmp_path: Path, recordings: Callable[..., list]) -> None:
     videos: list[Recording] = [replace(video, ranges=((0, 12), (14, 30))) for video in recordings(2)]
-    store = write_store(
-        tmp_path / "s", Found(videos), dataset="kth", synthetic=False, size=8, reader_version="1"
-    )
+    store = write_store(tmp_path / "s", Found(videos), dataset="kth", synthetic=False, size=8, reader_version="1")
     starts = {int(name.split("@")[1]) for name in all_names(blocks_of(store, stride={"default": 1}))}
     assert starts == {0, 1, 2, *range(14, 21)}
 
@@ -150,9 +148,7 @@ def test_a_block_that_is_not_there_is_an_index_error(make_store: MakeStore) -> N
 
 
 def test_missing_groups_are_answered_with_those_there_are(make_store: MakeStore) -> None:
-    with pytest.raises(
-        UserError, match=r"no video of group 17, 18; it holds 1, 2, 3\. Name some of these in split"
-    ):
+    with pytest.raises(UserError, match=r"no video of group 17, 18; it holds 1, 2, 3\. Name some of these in split"):
         blocks_of(make_store(6), ("17", "18"))
 
 
@@ -167,7 +163,7 @@ def test_clips_longer_than_any_stretch_are_answered_with_the_longest(make_store:
 
 
 def test_a_frame_size_that_does_not_divide_is_refused(make_store: MakeStore) -> None:
-    with pytest.raises(UserError, match="3 does not divide.*--size 3"):
+    with pytest.raises(UserError, match=r"3 does not divide.*--size 3"):
         blocks_of(make_store(1), frame_size=3)
 
 

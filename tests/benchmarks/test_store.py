@@ -65,7 +65,7 @@ def test_verify_names_the_video_whose_frames_changed(make_store: MakeStore) -> N
     place = bytes(content).index(store.frames(1).tobytes())
     content[place + 5] ^= 1
     shard.write_bytes(content)
-    with pytest.raises(UserError, match="video1 are not those that were stored.*prepare"):
+    with pytest.raises(UserError, match=r"video1 are not those that were stored.*prepare"):
         FrameStore.open(store.path).verify()
 
 

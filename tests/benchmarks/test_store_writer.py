@@ -7,6 +7,7 @@ import textwrap
 import weakref
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -45,9 +46,7 @@ except UserError as fault:
 
 def drastic_run(target: Path, drastic: str) -> subprocess.CompletedProcess[str]:
     code = textwrap.dedent(DRASTIC).format(drastic=drastic)
-    return subprocess.run(
-        [sys.executable, "-c", code, str(target)], capture_output=True, text=True, timeout=120
-    )
+    return subprocess.run([sys.executable, "-c", code, str(target)], capture_output=True, text=True, timeout=120)
 
 
 def same_videos(loaded: list[int]) -> Found:
@@ -57,7 +56,7 @@ def same_videos(loaded: list[int]) -> Found:
         loaded.append(number)
         return np.full((20, 8, 8, 1), number, np.uint8)
 
-    return Found([Recording(f"v{n}", "1", "boxing", f"k{n}", lambda n=n: load(n)) for n in range(10)])
+    return Found([Recording(f"v{n}", "1", "boxing", f"k{n}", partial(load, n)) for n in range(10)])
 
 
 def store(target: Path, found: Found, **options: object) -> FrameStore:
@@ -143,7 +142,7 @@ def test_the_same_inputs_are_not_stored_twice(tmp_path: Path) -> None:
 def test_a_store_of_something_else_is_kept_unless_replaced(tmp_path: Path, recordings: Recordings) -> None:
     target = tmp_path / "kth-8"
     first = store(target, Found(recordings(2))).manifest.fingerprint
-    with pytest.raises(UserError, match="already holds 2 videos.*--replace"):
+    with pytest.raises(UserError, match=r"already holds 2 videos.*--replace"):
         store(target, Found(recordings(3)))
     assert FrameStore.open(target).manifest.fingerprint == first
     assert len(store(target, Found(recordings(3)), replace=True).manifest.videos) == 3
@@ -159,9 +158,7 @@ def test_a_damaged_store_is_made_anew_with_replace(tmp_path: Path, recordings: R
     store(target, Found(recordings(2)), replace=True).verify()
 
 
-def test_an_unusable_video_is_skipped_and_named_and_the_rest_is_stored(
-    tmp_path: Path, recordings: Recordings
-) -> None:
+def test_an_unusable_video_is_skipped_and_named_and_the_rest_is_stored(tmp_path: Path, recordings: Recordings) -> None:
     def refuse() -> np.ndarray:
         raise UnusableFile("it is cut off")
 
@@ -183,7 +180,7 @@ def test_nothing_usable_is_an_error_that_names_the_reasons(tmp_path: Path, recor
         raise UnusableFile("it is cut off")
 
     videos = [replace(video, load=refuse) for video in recordings(2)]
-    with pytest.raises(UserError, match="no usable file for kth .video0: it is cut off; video1"):
+    with pytest.raises(UserError, match=r"no usable file for kth .video0: it is cut off; video1"):
         store(tmp_path / "kth-8", Found(videos))
     assert not [file for file in tmp_path.iterdir() if file.is_dir()]
 
@@ -215,7 +212,7 @@ def test_two_processes_make_one_store(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_a_file_is_named_with_the_repair(tmp_path: Path, recordings: Recordings) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="cannot write in .*--to or TMU_HOME"):
+    with pytest.raises(UserError, match=r"cannot write in .*--to or TMU_HOME"):
         store(tmp_path / "file" / "kth-8", Found(recordings(1)))
 
 

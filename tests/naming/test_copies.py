@@ -32,9 +32,7 @@ def test_models_of_another_copy_are_refused_with_both_places_and_the_repair(
     assert str(Path(__file__).parents[2]) in str(refusal.value)
 
 
-def test_missing_models_are_named_with_the_repair(
-    no_models_imported: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_models_are_named_with_the_repair(no_models_imported: None, monkeypatch: pytest.MonkeyPatch) -> None:
     root = str(Path(__file__).parents[2])
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry not in (root, "")])
 

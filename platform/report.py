@@ -1,0 +1,26 @@
+"""`python -m platform.report RUN`: (re)writes the run's report.html and prints where it is."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from platform.console import console, run
+
+
+def report(
+    run_folder: Annotated[
+        Path, typer.Argument(metavar="RUN", help="The run folder that platform.search printed, e.g. runs/kth-...")
+    ],
+) -> None:
+    """Write report.html of a run: one file that opens from disk and needs no network.
+
+    Works on a run that is still going or was cut short, and says what is missing. Reads everything else only.
+    """
+    from platform.results.page import render_report
+
+    console.print(str(render_report(run_folder)), markup=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    run(report)

@@ -1,0 +1,152 @@
+"""The strokes that every chart is made of: an empty plot, dots for trials, a group with its mean, the floor's line.
+
+Colours are names of the page's own (`var(--best)`), resolved in the browser for dark, light and paper; they are
+Okabe and Ito's, and no chart says anything by colour alone.
+"""
+
+import math
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from platform.results.effects import Group
+from platform.results.record import TrialRecord
+from platform.results.summary import RunSummary
+
+BEST, FINISHED, STOPPED, FAILED = "var(--best)", "var(--finished)", "var(--stopped)", "var(--failed)"
+INK, GRID, CLEAR = "var(--ink)", "var(--grid)", "rgba(0,0,0,0)"
+LOG_ABOVE = 20.0  # largest over smallest score from which a linear axis hides the small ones
+
+
+def empty_plot(*, x: str, y: str, height: int) -> go.Figure:
+    axis = {
+        "color": INK,
+        "gridcolor": GRID,
+        "linecolor": GRID,
+        "zeroline": False,
+        "automargin": True,
+        "fixedrange": True,
+    }
+    return go.Figure(
+        layout={
+            "template": "none",
+            "height": height,
+            "paper_bgcolor": CLEAR,
+            "plot_bgcolor": CLEAR,
+            "font": {"color": INK, "size": 13, "family": "system-ui, sans-serif"},
+            "margin": {"l": 8, "r": 16, "t": 16, "b": 8},
+            "xaxis": {**axis, "title": {"text": x, "standoff": 8}},
+            "yaxis": {**axis, "title": {"text": y, "standoff": 8}},
+            "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "bgcolor": CLEAR},
+            "hoverlabel": {"bgcolor": "var(--paper)", "font": {"color": INK}, "bordercolor": GRID},
+            "dragmode": False,
+        }
+    )
+
+
+def add_trials(
+    plot: go.Figure,
+    summary: RunSummary,
+    records: Sequence[TrialRecord],
+    name: str,
+    color: str,
+    symbol: str,
+    x: str = "",
+) -> None:
+    plot.add_scatter(
+        x=[record.metrics[x] if x else record.trial for record in records],
+        y=[summary.value(record) for record in records],
+        mode="markers",
+        marker={"color": color, "size": 9, "symbol": symbol, "line": {"width": 1.5, "color": color}},
+        name=name,
+        hovertext=[_hover(summary, record) for record in records],
+        hoverinfo="text",
+    )
+
+
+def add_group(
+    plot: go.Figure,
+    summary: RunSummary,
+    group: Group,
+    place: float,
+    color: str,
+    symbol: str,
+    legend: str | None,
+) -> None:
+    """Dots for trials; below them, thicker, their mean and interval."""
+    plot.add_scatter(
+        x=group.scores,
+        y=[place - 0.14] * len(group.scores),
+        mode="markers",
+        marker={"color": color, "size": 7, "symbol": symbol, "opacity": 0.65},
+        hovertext=[
+            f"trial {trial}: {summary.score.text(s)}" for trial, s in zip(group.trials, group.scores, strict=True)
+        ],
+        hoverinfo="text",
+        name=f"a trial {legend} the source",
+        showlegend=legend is not None,
+    )
+    if group.mean is None:
+        return
+    low, high = group.interval or (group.mean, group.mean)
+    text = f"mean {summary.score.text(group.mean)}"
+    text += f" (95 %: {summary.score.text(low)} to {summary.score.text(high)})" if group.interval else ""
+    bars = {
+        "array": [high - group.mean],
+        "arrayminus": [group.mean - low],
+        "color": INK,
+        "thickness": 2.5,
+        "width": 7,
+    }
+    plot.add_scatter(
+        x=[group.mean],
+        y=[place + 0.22],
+        mode="markers",
+        marker={"color": INK, "size": 11, "symbol": "diamond"},
+        error_x=bars if group.interval else None,
+        hovertext=text,
+        hoverinfo="text",
+        name="mean, bar: 95 % interval",
+        showlegend=legend == "with",
+    )
+
+
+def mark_best(plot: go.Figure, best: TrialRecord, value: float) -> None:
+    marker = {"color": BEST, "size": 13, "symbol": "star", "line": {"width": 1, "color": "var(--paper)"}}
+    plot.add_scatter(
+        x=[best.trial], y=[value], mode="markers", marker=marker, name=f"best, trial {best.trial}", hoverinfo="skip"
+    )
+
+
+def add_floor(plot: go.Figure, summary: RunSummary, start: float, end: float) -> None:
+    """Call it when the axis has its type: annotations on a logarithmic axis are placed by the logarithm."""
+    if summary.floor is None or not math.isfinite(summary.floor):
+        return
+    line = {"color": INK, "dash": "dash", "width": 1.5}
+    plot.add_scatter(x=[start, end], y=[summary.floor] * 2, mode="lines", line=line, showlegend=False, hoverinfo="skip")
+    height = math.log10(summary.floor) if plot.layout.yaxis.type == "log" else summary.floor
+    plot.add_annotation(
+        x=end,
+        y=height,
+        yshift=11,
+        xanchor="right",
+        showarrow=False,
+        text=f"copying the last frame: {summary.score.text(summary.floor)}",
+        font={"size": 12, "color": INK},
+        bgcolor="var(--paper)",
+        borderpad=0,
+    )
+
+
+def log_where_needed(plot: go.Figure, values: Sequence[float | None]) -> None:
+    positive = [value for value in values if value is not None and math.isfinite(value)]
+    if positive and min(positive) > 0 and max(positive) / min(positive) > LOG_ABOVE:
+        plot.update_layout(yaxis_type="log")
+        plot.layout.yaxis.title.text += ", logarithmic"
+
+
+def _hover(summary: RunSummary, record: TrialRecord) -> str:
+    drawn = ", ".join(record.sources) or "no source"
+    lines = [f"<b>trial {record.trial}</b> ({record.state})", drawn, f"{record.epochs} epochs"]
+    lines += [f"{o.label}: {o.text(summary.value(record, o))}" for o in summary.objectives]
+    return "<br>".join(lines)

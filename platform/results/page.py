@@ -1,0 +1,185 @@
+"""`report.html`: one file that opens from disk, asks the network for nothing, and says what is missing.
+
+This file turns a summary into plain values; `report.html.j2` arranges them. Nothing is computed in the template.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from plotly.offline import get_plotlyjs
+
+from platform.results.effects import source_effects
+from platform.results.figures import (
+    Chart,
+    effect_of_sources,
+    importances_chart,
+    learning_curves,
+    pareto_front,
+    score_per_trial,
+)
+from platform.results.importances import importances
+from platform.results.pictures import strips
+from platform.results.record import TrialRecord, flatten
+from platform.results.run_folder import RunFolder
+from platform.results.scores import score
+from platform.results.summary import RunSummary
+from platform.results.tables import cell, cost_rows, effect_row, score_rows, setting_rows, source_rows, trials_table
+
+FEW_TRIALS = 20
+SYNTHETIC = (
+    "The frames are a built-in synthetic stand-in, because the real benchmark was not prepared: every number and "
+    "picture here is about the stand-in and says nothing about the real data."
+)
+
+
+def render_report(run: Path) -> Path:
+    """Write `report.html` of the run and return its path; a reader sees the old page or the new one.
+
+    Raises UserError if `run` is no run folder. A run that was cut short gives a report of what there is.
+    """
+    summary = RunSummary.read(run)
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    html = environment.get_template("report.html.j2").render(_values(summary))
+    report = RunFolder(run).report
+    unfinished = report.with_name(f".{report.name}.{os.getpid()}")
+    try:
+        unfinished.write_text(html, encoding="utf-8")
+        os.replace(unfinished, report)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return report
+
+
+def _values(summary: RunSummary) -> dict[str, Any]:
+    effects = source_effects(summary)
+    pictures = strips(summary.predictions) if summary.predictions else []
+    charts = [
+        score_per_trial(summary),
+        effect_of_sources(summary, effects),
+        importances_chart(importances(summary.folder)),
+        learning_curves(summary),
+        pareto_front(summary),
+    ]
+    shown = {chart.key: chart for chart in charts if chart is not None}
+    return {
+        "summary": summary,
+        "question": str(summary.config.get("question") or ""),
+        "title": _title(summary),
+        "about": _about(summary.config),
+        "synthetic_text": SYNTHETIC,
+        "mse_text": score("mse").text,
+        "verdict": _verdict(summary),
+        "caveats": _caveats(summary),
+        "best": summary.best,
+        "setting": setting_rows(summary.best) if summary.best else [],
+        "scores": score_rows(summary),
+        "charts": shown,
+        "effects": [effect_row(summary, effect) for effect in effects] if summary.finished else [],
+        "strips": pictures,
+        "picture_of": _picture_of(summary),
+        "trials": trials_table(summary),
+        "lost": [record for record in summary.records if record.state in ("failed", "interrupted")],
+        "cost": cost_rows(summary),
+        "sources": source_rows(summary),
+        "provenance": [(key, cell(value)) for key, value in flatten(summary.provenance.rest).items()],
+        "figures_json": _script_json(shown.values()),
+        "plotly_js": get_plotlyjs() if any(chart.plot for chart in shown.values()) else "",
+    }
+
+
+def _title(summary: RunSummary) -> str:
+    label = summary.benchmark
+    return f"Search {label}" if label.startswith(summary.name) else f"Search {summary.name}: {label}"
+
+
+def _about(config: Mapping[str, Any]) -> str:
+    """The size of what was done, in a line: a laptop's search is not mistaken for a published protocol."""
+    benchmark, training = config.get("benchmark"), config.get("training")
+    parts = [f"{config['profile']} profile"] if config.get("profile") else []
+    if isinstance(benchmark, Mapping):
+        size, seen, total = (benchmark.get(key) for key in ("frame_size", "input_length", "total_length"))
+        parts += [f"frames of {size} × {size} pixels"] if size else []
+        parts += [f"{seen} frames observed, {total - seen} predicted"] if seen and total else []
+    if isinstance(training, Mapping) and training.get("epochs"):
+        parts.append(f"{training['epochs']} epochs a trial")
+    return ", ".join(parts)
+
+
+def _verdict(summary: RunSummary) -> str:
+    """The best trial, its validation and its test score against copying the last frame: one sentence."""
+    best, measure = summary.best, summary.score
+    if best is None:
+        return "No trial came to a score, so there is nothing to conclude yet."
+    value = summary.value(best) or 0.0
+    if summary.finished:
+        count = len(summary.finished)
+        among = f"is the best of {count} finished trials" if count > 1 else "is the only trial that finished"
+    else:
+        among = f"is the best so far, stopped early after {_epochs(best)} as no trial finished"
+    text = f"Trial {best.trial} {among}: on validation its {measure.label} is {measure.text(value)}"
+    if summary.floor is not None:
+        text += f", {measure.against(value, summary.floor)}"
+    test = summary.test
+    if test is None or measure.name not in test.scores:
+        return text + "; it was not scored on the test split."
+    clips = f" ({test.num_clips:,} clips)" if test.num_clips else ""
+    who = (
+        f"on the test split{clips} it is"
+        if test.trial == best.trial
+        else f"trial {test.trial} on the test split{clips} has"
+    )
+    text += f"; {who} {measure.text(test.scores[measure.name])}"
+    if measure.name in test.floor:
+        text += f", {measure.against(test.scores[measure.name], test.floor[measure.name])}"
+    return text + "."
+
+
+def _caveats(summary: RunSummary) -> list[str]:
+    """What a reader must know before repeating the sentence above."""
+    notes = []
+    best, other, measure = summary.best, summary.best_without_sources, summary.score
+    if best is not None and summary.finished:
+        if best is other:
+            notes.append("It distils from no source: in this search, no trial that did distil came out better.")
+        elif other is not None and best.sources:
+            notes.append(
+                f"The best trial without any source, trial {other.trial}, reached {measure.text(summary.value(other))} "
+                "on validation. Each is one training run with one seed, so the gap is a lead to confirm, no proof."
+            )
+        elif best.sources:
+            notes.append("No trial without sources finished, so whether distilling helped at all cannot be told here.")
+    if summary.records and len(summary.finished) < FEW_TRIALS:
+        notes.append(f"Only {len(summary.finished)} trials finished: read every comparison below as a hint.")
+    stand_ins = sorted(name for name, card in summary.provenance.sources.items() if card.get("synthetic"))
+    if stand_ins and not summary.synthetic:
+        notes.append(f"These sources were pretrained on synthetic stand-ins: {', '.join(stand_ins)}.")
+    if summary.synthetic is None:
+        notes.append("Whether the frames are real or a synthetic stand-in was not recorded.")
+    return notes
+
+
+def _picture_of(summary: RunSummary) -> str:
+    if summary.predictions is None:
+        return ""
+    who = f"trial {summary.test.trial}" if summary.test else "the best trial"
+    return f"{summary.benchmark}, test split, predicted by {who}"
+
+
+def _epochs(record: TrialRecord) -> str:
+    return f"{record.epochs} epoch{'' if record.epochs == 1 else 's'}"
+
+
+def _script_json(charts: Iterable[Chart]) -> str:
+    """Figures as JSON that may stand in a script element: no `<` can end it early."""
+    figures = {chart.key: json.loads(chart.plot.to_json()) for chart in charts if chart.plot is not None}
+    return json.dumps(figures).replace("<", "\\u003c")

@@ -1,0 +1,164 @@
+"""The tables of a report as rows of text, ready for any page: nothing here knows HTML."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from platform.results.effects import MIN_FOR_INTERVAL, SourceEffect
+from platform.results.record import TrialRecord, flatten
+from platform.results.scores import (
+    SHOWN_FIRST,
+    percent,
+    plain_number,
+    readable_bytes,
+    readable_time,
+    score,
+    score_number,
+)
+from platform.results.summary import RunSummary
+
+ONLY_WITH_SOURCES = ("tmu.", "distil.", "feed")
+
+
+def setting_rows(best: TrialRecord) -> list[tuple[str, str]]:
+    names = {"sources": "distils from", "start": "starts from"}
+    return [(names.get(key, key), text) for key, text in _settings_of(best).items() if text != "–"]
+
+
+def _settings_of(record: TrialRecord) -> dict[str, str]:
+    """Dotted names as in the YAML; a dash where a setting has no effect, as without sources there is no gate."""
+    cells = {}
+    for key, value in flatten(record.settings).items():
+        idle = not record.sources and key.startswith(ONLY_WITH_SOURCES)
+        cells[key] = "–" if idle else cell(value) or "no source"
+    return cells
+
+
+def cell(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "–"}[value]
+    if isinstance(value, float):
+        return plain_number(value)
+    if isinstance(value, (list, tuple)):
+        return ", ".join(cell(inner) for inner in value)
+    return str(value)
+
+
+def score_rows(summary: RunSummary) -> list[dict[str, str]]:
+    """A row a protocol: the best trial on validation and test, each beside copying the last frame."""
+    best, test = summary.best, summary.test
+    if best is None:
+        return []
+    held = test if test is not None and test.trial == best.trial else None
+    rows = []
+    for name in SHOWN_FIRST:
+        if name not in best.metrics:
+            continue
+        measure = score(name)
+        rows.append(
+            {
+                "name": measure.axis,
+                "validation": measure.text(best.metrics[name]),
+                "validation_floor": measure.text(best.last_frame.get(name)),
+                "test": measure.text(held.scores.get(name)) if held else "–",
+                "test_floor": measure.text(held.floor.get(name)) if held else "–",
+            }
+        )
+    return rows
+
+
+def effect_row(summary: RunSummary, effect: SourceEffect) -> dict[str, str]:
+    measure = summary.score
+    row = {
+        "source": effect.source,
+        "difference": "–",
+        "interval": f"too few trials ({MIN_FOR_INTERVAL} on each side needed)",
+    }
+    for name, group in (("with", effect.inside), ("without", effect.outside)):
+        stopped = f", {group.num_stopped} more stopped early" if group.num_stopped else ""
+        row[name] = f"{measure.text(group.mean)} (n = {len(group.scores)}{stopped})"
+    if effect.difference is not None:
+        row["difference"] = f"{'+' if effect.difference > 0 else '−'}{score_number(abs(effect.difference))}"
+    if effect.interval is not None:
+        low, high = effect.interval
+        row["interval"] = f"{_minus(low)} to {_minus(high)}{'' if effect.is_clear else ' (zero lies within)'}"
+    return row
+
+
+def _minus(value: float) -> str:
+    return f"{'−' if value < 0 else '+'}{score_number(abs(value))}"
+
+
+def trials_table(summary: RunSummary) -> dict[str, Any]:
+    """Columns that differ between trials; what all share stands once, below the table."""
+    if not summary.records:
+        return {"columns": [], "rows": [], "shared": []}
+    cells = [_settings_of(record) for record in summary.records]
+    keys = list(dict.fromkeys(key for row in cells for key in row))
+    values = {key: {row.get(key, "–") for row in cells} for key in keys}
+    varying = [key for key in keys if len(values[key] - {"–"}) > 1 or key == "sources"]
+    shared = [(key, next(iter(values[key] - {"–"}))) for key in keys if key not in varying and values[key] != {"–"}]
+    recorded = set().union(*(record.metrics for record in summary.records))
+    extra = [objective.name for objective in summary.objectives if objective.name not in SHOWN_FIRST]
+    measures = [score(name) for name in (*SHOWN_FIRST, *extra) if name in recorded]
+    columns = ["trial", "state", *(measure.name for measure in measures), *varying, "epochs", "time"]
+    rows = [
+        {
+            "best": record is summary.best,
+            "state": record.state,
+            "cells": [
+                str(record.trial),
+                record.state,
+                *(measure.text(record.metrics.get(measure.name)) for measure in measures),
+                *(row.get(key, "–") for key in varying),
+                str(record.epochs),
+                readable_time(record.duration_s),
+            ],
+        }
+        for record, row in zip(summary.records, cells, strict=True)
+    ]
+    return {"columns": columns, "rows": rows, "shared": shared}
+
+
+def cost_rows(summary: RunSummary) -> list[tuple[str, str]]:
+    """Time, and how often memory was ready: what a search costs, and what serving it saved."""
+    records = summary.records
+    if not records:
+        return []
+    rows = [("training, all trials added up", readable_time(sum(record.duration_s for record in records)))]
+    timed = [record for record in records if record.started is not None]
+    if timed:
+        starts = [record.started.timestamp() for record in timed if record.started is not None]
+        ends = [start + record.duration_s for start, record in zip(starts, timed, strict=True)]
+        rows.append(("from the first trial's start to the last one's end", readable_time(max(ends) - min(starts))))
+
+    def total(name: str) -> float:
+        return sum(record.memory.get(name, 0.0) for record in records)
+
+    asked = total("ready") + total("computed")
+    if asked:
+        share = percent(total("ready") / asked)
+        rows.append(("memory blocks found ready", f"{share} of {asked:,.0f} asked for"))
+        rows.append(("source passes saved", f"{total('ready'):,.0f} blocks read instead of computed again"))
+        rows.append(("trials waited for memory", readable_time(total("waited_s"))))
+    if total("bytes"):
+        rows.append(("memory read by trials", readable_bytes(total("bytes"))))
+    return rows
+
+
+def source_rows(summary: RunSummary) -> list[dict[str, str]]:
+    rows = []
+    for name, card in sorted(summary.provenance.sources.items()):
+        label = str(card.get("benchmark") or "not recorded")
+        if card.get("synthetic") and "synthetic" not in label:
+            label += " (synthetic)"
+        own, floor = _mse_of(card.get("score")), _mse_of(card.get("last_frame"))
+        text = score("mse").text(own)
+        if own is not None and floor is not None:
+            text += f", {score('mse').against(own, floor)}"
+        rows.append({"name": name, "data": label, "score": text, "hash": str(card.get("weights_sha256") or "–")[:12]})
+    return rows
+
+
+def _mse_of(scores: Any) -> float | None:
+    value = scores.get("mse") if isinstance(scores, Mapping) else None
+    return float(value) if isinstance(value, (int, float)) else None

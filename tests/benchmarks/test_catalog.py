@@ -1,0 +1,152 @@
+"""A search gets the real benchmark where it is prepared, a stand-in only where allowed, and always a true label."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from platform.benchmarks.catalog import (
+    estimate_clips,
+    find_benchmark,
+    list_prepared,
+    open_benchmark,
+    prepare_dataset,
+)
+from platform.benchmarks.digits import NumClips
+from platform.benchmarks.recording import Found
+from platform.benchmarks.store import FrameStore
+from platform.benchmarks.store_writer import write_store
+from platform.config.benchmark import BenchmarkConfig, MaxClips
+from platform.config.errors import UserError
+from platform.config.home import Home
+
+FEW = NumClips(6, 4, 4)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path)
+
+
+def digits_config(**options: Any) -> BenchmarkConfig:
+    return BenchmarkConfig(name="flying_digits", digits=2, **options)
+
+
+def put_real(home: Home, recordings: Any, size: int) -> FrameStore:
+    """A store of real frames, small, as `prepare kth` leaves it."""
+    target, found = home.benchmarks / f"kth-{size}", Found(recordings(4, 30, size))
+    return write_store(target, found, dataset="kth", synthetic=False, size=size, reader_version="1")
+
+
+def kth_config(**options: Any) -> BenchmarkConfig:
+    split = {"train": [1], "validation": [2], "test": [3]}
+    return BenchmarkConfig.model_validate({"name": "kth", "frame_size": 16, "split": split} | options)
+
+
+def test_the_stand_in_is_made_where_it_is_allowed_and_found_again(home: Home) -> None:
+    config = digits_config(on_missing="synthetic", frame_size=16)
+    assert find_benchmark(config, home) is None
+    made = open_benchmark(config, home)
+    assert made.synthetic
+    assert made.label == "flying_digits_2 (synthetic)"
+    assert made.store.path.name == "flying_digits_2-64-synthetic"
+    assert made.blocks("train").frames(0).shape == (32, 20, 16, 16, 1)
+    found = find_benchmark(config, home)
+    assert found is not None
+    assert found.blocks("test").fingerprint == made.blocks("test").fingerprint
+    counts = {split: made.blocks(split).num_clips for split in ("train", "validation", "test")}
+    assert counts == estimate_clips(config)
+
+
+def test_a_missing_benchmark_is_an_error_with_the_exact_command(home: Home) -> None:
+    with pytest.raises(UserError, match=r"`python -m platform\.prepare kth --from DIR`.*on_missing: synthetic"):
+        open_benchmark(BenchmarkConfig(name="kth"), home)
+    with pytest.raises(UserError, match=r"`python -m platform\.prepare flying_digits --digits 2 --from DIR --size 48`"):
+        open_benchmark(digits_config(frame_size=48), home)
+
+
+def test_finding_and_estimating_touch_nothing(home: Home) -> None:
+    config = digits_config(on_missing="synthetic")
+    find_benchmark(config, home)
+    estimate_clips(config)
+    with pytest.raises(UserError, match="--synthetic"):
+        open_benchmark(config, home, make=False)
+    assert list(home.root.iterdir()) == []
+
+
+def test_a_stand_in_is_not_taken_where_it_is_not_allowed(home: Home) -> None:
+    prepare_dataset("flying_digits_2", None, home.benchmarks, 64, num_clips=FEW)
+    assert find_benchmark(digits_config(on_missing="error"), home) is None
+    assert find_benchmark(digits_config(on_missing="synthetic"), home) is not None
+
+
+def test_the_real_store_goes_before_the_stand_in(home: Home, recordings: Any) -> None:
+    put_real(home, recordings, 16)
+    benchmark = open_benchmark(kth_config(on_missing="synthetic"), home)
+    assert (benchmark.label, benchmark.synthetic) == ("kth", False)
+
+
+def test_the_smallest_real_store_that_divides_is_taken(home: Home, recordings: Any) -> None:
+    for size in (24, 64, 32):
+        put_real(home, recordings, size)
+    benchmark = open_benchmark(kth_config(), home)
+    assert benchmark.store.path.name == "kth-32"
+    assert benchmark.blocks("train").frames(0).shape[2:] == (16, 16, 1)
+
+
+def test_a_real_store_that_does_not_divide_is_mentioned(home: Home, recordings: Any) -> None:
+    put_real(home, recordings, 24)
+    with pytest.raises(UserError, match="24 is there, which 16 does not divide"):
+        open_benchmark(kth_config(), home)
+
+
+def test_a_damaged_real_store_is_an_error_and_not_swapped_for_a_stand_in(home: Home, recordings: Any) -> None:
+    store = put_real(home, recordings, 16)
+    (store.path / "frames-00000.arrow").write_bytes(b"")
+    with pytest.raises(UserError, match="cut off"):
+        open_benchmark(kth_config(on_missing="synthetic"), home)
+
+
+def test_a_stand_in_of_an_older_generator_is_made_anew(home: Home) -> None:
+    old = prepare_dataset("flying_digits_2", None, home.benchmarks, 64, num_clips=FEW)
+    manifest = old.manifest.model_copy(update={"reader_version": "0", "inputs": "older"})
+    (old.path / "manifest.json").write_text(manifest.model_dump_json())
+    config = digits_config(on_missing="synthetic")
+    assert find_benchmark(config, home) is None
+    assert open_benchmark(config, home).blocks("train").num_clips == estimate_clips(config)["train"]
+
+
+def test_the_kth_stand_in_is_counted_without_being_made() -> None:
+    counts = estimate_clips(BenchmarkConfig(name="kth", on_missing="synthetic", max_clips=MaxClips(test=50)))
+    assert counts["test"] == 50
+    assert counts["train"] > 300
+    assert counts["validation"] > 40
+
+
+def test_the_repair_of_a_damaged_store_is_the_command_that_made_it(home: Home) -> None:
+    store = prepare_dataset("flying_digits_2", None, home.benchmarks, 64, num_clips=FEW)
+    (store.path / "frames-00000.arrow").unlink()
+    command = rf"platform\.prepare flying_digits --digits 2 --synthetic --to {home.benchmarks} --clips 6,4,4 --replace"
+    with pytest.raises(UserError, match=command):
+        FrameStore.open(store.path)
+
+
+def test_the_list_holds_every_store_and_names_the_damaged(home: Home, recordings: Any) -> None:
+    put_real(home, recordings, 16)
+    (put_real(home, recordings, 32).path / "frames-00000.arrow").unlink()
+    listed = list_prepared(home.benchmarks)
+    assert isinstance(listed["kth-16"], FrameStore)
+    assert isinstance(listed["kth-32"], UserError)
+    assert list_prepared(home.root / "nothing") == {}
+
+
+@pytest.mark.real_data
+def test_nine_real_videos_of_six_persons_can_be_split(home: Home, data_root: Path) -> None:
+    prepare_dataset("kth", data_root / "kth", home.benchmarks, 32)
+    split = {"train": "1,3,5,9", "validation": [8], "test": [10]}
+    config = kth_config(frame_size=32, split=split, stride={"default": 20, "running": 3})
+    benchmark = open_benchmark(config, home)
+    counts = [benchmark.blocks(split).num_clips for split in ("train", "validation", "test")]
+    assert min(counts) >= 5
+    assert np.ptp(benchmark.blocks("train").frames(0)) > 100

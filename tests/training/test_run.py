@@ -1,0 +1,146 @@
+"""The training loop: it learns, it repeats itself, and a break changes nothing."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from platform.benchmarks.catalog import open_benchmark
+from platform.config.home import Home
+from platform.config.run import RunConfig
+from platform.memory.request import Counters, Request
+from platform.training.evaluation import evaluate
+from platform.training.run import Imitation, TrainingDiverged, TrainingRun, num_steps
+from tmu_models import VideoPredictor
+
+Config = Callable[..., RunConfig]
+
+
+class FixedMemory:
+    """Memories that are a function of the request alone, as a frozen source's are."""
+
+    def __init__(self) -> None:
+        self.counters = Counters()
+        self.asked: list[Request] = []
+
+    def states(self, request: Request) -> np.ndarray:
+        self.asked.append(request)
+        rng = np.random.default_rng([len(request.source), request.block, request.direction == "reverse"])
+        return rng.standard_normal((8, 5, 8, 4, 4)).astype(np.float16)
+
+
+def start(config: RunConfig, home: Home, memory: FixedMemory | None = None, lr: float = 3e-3) -> TrainingRun:
+    torch.manual_seed(0)
+    network = VideoPredictor(channels=1, frame_size=(16, 16), patch_size=4, hidden=(8, 8), kernel_size=3)
+    imitation = None
+    if memory is not None:
+        network.add_transfer((0,), {"one": 8, "three": 8})
+        imitation = Imitation(memory, ("one", "three"), weight=0.1)
+    clips = open_benchmark(config.benchmark, home).blocks("train")
+    return TrainingRun(
+        network, clips, config.training, input_length=3, learning_rate=lr, seed=5, order_seed=1, imitation=imitation
+    )
+
+
+def test_training_brings_the_loss_down(tiny_home: Home, tiny_config: Config) -> None:
+    run = start(tiny_config("training.epochs=15", "training.sampling.start=0"), tiny_home)
+    losses = [run.epoch().train_loss for _ in range(15)]
+    assert losses[-1] < 0.5 * losses[0]
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_a_run_that_was_broken_off_ends_as_the_undisturbed_one(
+    tiny_home: Home, tiny_config: Config, tmp_path: Path, schedule: str
+) -> None:
+    config = tiny_config(f"training.schedule={schedule}")
+    whole = start(config, tiny_home, FixedMemory())
+    for _ in range(3):
+        whole.epoch()
+
+    first = start(config, tiny_home, FixedMemory())
+    first.epoch()
+    torch.save(first.state(), tmp_path / "state.pt")
+    second = start(config, tiny_home, FixedMemory())
+    second.restore(torch.load(tmp_path / "state.pt", weights_only=True))
+    for _ in range(2):
+        second.epoch()
+
+    for name, weight in whole.network.state_dict().items():
+        assert torch.equal(weight, second.network.state_dict()[name]), name
+
+
+def test_every_clip_is_shown_once_an_epoch_in_each_direction(tiny_home: Home, tiny_config: Config) -> None:
+    run = start(tiny_config(), tiny_home)
+    shown = [frames for frames, _ in run._batches(0)]
+    assert sum(len(frames) for frames in shown) == 2 * 20
+    forward = torch.cat(shown[0::2]).flatten(1)
+    backward = torch.cat(shown[1::2]).flip(1).flatten(1)
+    assert torch.equal(forward, backward)
+    assert len(forward.unique(dim=0)) == 20
+
+
+def test_memories_belong_to_the_clips_they_are_given_with(tiny_home: Home, tiny_config: Config) -> None:
+    memory = FixedMemory()
+    run = start(tiny_config(), tiny_home, memory)
+    shown = [(frames, memories["one"]) for frames, memories in run._batches(0)]
+    first_pass, second_pass = shown, list(run._batches(1))
+    by_clip = {f.numpy().tobytes(): m for frames, ms in first_pass for f, m in zip(frames, ms, strict=True)}
+    for frames, memories in second_pass:  # another order, the same pairs
+        for clip, states in zip(frames, memories["one"], strict=True):
+            assert torch.equal(by_clip[clip.numpy().tobytes()], states)
+
+
+def test_each_block_is_asked_for_once_an_epoch_source_and_direction(tiny_home: Home, tiny_config: Config) -> None:
+    memory = FixedMemory()
+    start(tiny_config(), tiny_home, memory).epoch()
+    assert len(memory.asked) == len(set(memory.asked)) == 3 * 2 * 2  # blocks x sources x directions
+
+
+def test_distillation_is_really_in_the_loss(tiny_home: Home, tiny_config: Config) -> None:
+    run = start(tiny_config("training.epochs=6"), tiny_home, FixedMemory())
+    before = run.network.cell_list[0].gates.distillers["one"][0].weight.clone()  # type: ignore[union-attr, operator, index]
+    reports = [run.epoch() for _ in range(6)]
+    assert reports[-1].distillation_loss < reports[0].distillation_loss  # type: ignore[operator]
+    assert not torch.equal(before, run.network.cell_list[0].gates.distillers["one"][0].weight)  # type: ignore
+
+
+def test_a_loss_that_is_no_number_ends_the_run_with_advice(tiny_home: Home, tiny_config: Config) -> None:
+    run = start(tiny_config(), tiny_home, lr=1e30)
+    with pytest.raises(TrainingDiverged, match="lower learning_rate"):
+        for _ in range(3):
+            run.epoch()
+
+
+def test_steps_per_epoch_limits_an_epoch(tiny_home: Home, tiny_config: Config) -> None:
+    config = tiny_config("training.steps_per_epoch=2", "training.reverse=false")
+    run = start(config, tiny_home)
+    assert run.epoch().steps == 2
+    assert num_steps(config.training, run.clips) == 3 * 2
+
+
+def test_scheduled_sampling_shows_less_and_less_of_the_truth(tiny_home: Home, tiny_config: Config) -> None:
+    run = start(tiny_config(), tiny_home)
+    frames, total = torch.zeros(256, 6, 1, 16, 16), num_steps(run.plan, run.clips)
+    shown = []
+    for step in (0, total // 3, total):
+        run.steps_done = step
+        mask = run._truth_mask(frames)
+        shown.append(0.0 if mask is None else mask.mean().item())
+    assert shown[0] == 1.0
+    assert 0.3 < shown[1] < 0.6
+    assert shown[2] == 0.0
+
+
+def test_a_predictor_is_scored_beside_copying_the_last_frame(tiny_home: Home, tiny_config: Config) -> None:
+    clips = open_benchmark(tiny_config().benchmark, tiny_home).blocks("validation")
+
+    class Copying(torch.nn.Module):
+        def forward(self, frames: torch.Tensor, *, input_length: int) -> object:
+            copied = frames[:, input_length - 1 : input_length].expand(-1, frames.shape[1] - 1, -1, -1, -1)
+            return type("Prediction", (), {"frames": copied})
+
+    result = evaluate(Copying(), clips, input_length=3)  # type: ignore[arg-type]
+    assert result.scores == pytest.approx(result.last_frame)
+    assert result.per_clip["mse"].shape == (6,)
