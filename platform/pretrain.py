@@ -42,7 +42,9 @@ def pretrain(
     recipes = specs(settings)
     for name in names or ():
         if name not in recipes:
-            raise UserError(f"{config} names no source {name!r}{nearest(name, recipes)} to pretrain: {', '.join(recipes)}")
+            raise UserError(
+                f"{config} names no source {name!r}{nearest(name, recipes)} to pretrain: {', '.join(recipes)}"
+            )
     for name in names or recipes:
         spec = recipes[name]
         open_benchmark(spec.benchmark, home)

@@ -29,7 +29,9 @@ def list_sources() -> None:
         frames = f"{card.frame_size}x{card.frame_size}x{card.channels}"
         scores = [f"{kept['mse']:.4g}" if "mse" in kept else "-" for kept in (card.score, card.last_frame)]
         table.add_row(entry, network, card.data.label, frames, *scores)
-    console.print(table if bank.entries() else f"the bank {bank.root} is empty; `python -m platform.pretrain kth` fills it")
+    console.print(
+        table if bank.entries() else f"the bank {bank.root} is empty; `python -m platform.pretrain kth` fills it"
+    )
 
 
 @app.command()

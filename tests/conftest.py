@@ -19,7 +19,7 @@ from platform.benchmarks.store_writer import write_store
 from platform.config.home import Home
 from platform.config.load import load_run
 from platform.config.run import RunConfig
-from platform.naming import check_single_copy
+from platform.naming import MixedCopies, check_single_copy
 
 # The only reasons to leave a test out. With CI=true any other skip fails the run, so that a missing install
 # step cannot hide behind a skip.
@@ -30,7 +30,10 @@ _unexpected_skips: list[str] = []
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    check_single_copy()
+    try:
+        check_single_copy()
+    except MixedCopies as mixed:
+        raise pytest.UsageError(str(mixed)) from None
     torch.set_num_threads(1)  # two cores are shared with Ray workers
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     home = tempfile.mkdtemp(prefix="tmu-home-")

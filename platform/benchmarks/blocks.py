@@ -38,10 +38,15 @@ class IndexedVideo(Protocol):
 
 @dataclass(frozen=True)
 class Clip:
-    """`total_length` consecutive frames of video number `video`, beginning at `start`."""
+    """`total_length` frames of video number `video`, `frame_step` apart, beginning at `start`."""
 
     video: int
     start: int
+
+
+def clip_span(total_length: int, frame_step: int) -> int:
+    """Stored frames from a clip's first to its last."""
+    return (total_length - 1) * frame_step + 1
 
 
 def list_clips(
@@ -51,6 +56,7 @@ def list_clips(
     categories: Sequence[str] | None,
     stride: Mapping[str, int],
     total_length: int,
+    frame_step: int = 1,
 ) -> list[Clip]:
     """Every clip of these groups and categories, in the store's order.
 
@@ -59,13 +65,14 @@ def list_clips(
     is given.
     """
     wanted = set(groups)
+    span = clip_span(total_length, frame_step)
     clips: list[Clip] = []
     for number, video in enumerate(videos):
         if video.group not in wanted or (categories is not None and video.category not in categories):
             continue
-        step = stride.get(video.category, stride.get("default", total_length))
+        step = stride.get(video.category, stride.get("default", span))
         for first, end in video.ranges or ():
-            clips += [Clip(number, start) for start in range(first, end - total_length + 1, step)]
+            clips += [Clip(number, start) for start in range(first, end - span + 1, step)]
     return clips
 
 
@@ -73,7 +80,8 @@ class ClipBlocks:
     """The clips of one split as blocks of `block_clips`; the last block may be shorter.
 
     `fingerprint` covers everything that decides which frames are in block i: stored frames, the clips and
-    their order, `total_length`, `frame_size`, `block_clips`. `input_length` is carried along and is not part
+    their order, `total_length`, `frame_step`, `frame_size`, `block_clips`. `input_length` is carried along and is not
+    part
     of it: it changes no frame, and whoever keys memories by block adds it.
     """
 
@@ -86,6 +94,7 @@ class ClipBlocks:
         stride: Mapping[str, int],
         input_length: int,
         total_length: int,
+        frame_step: int = 1,
         frame_size: int,
         block_clips: int,
         max_clips: int | None = None,
@@ -101,18 +110,26 @@ class ClipBlocks:
         self.groups = tuple(groups)
         self.input_length = input_length
         self.total_length = total_length
+        self.frame_step = frame_step
         self.frame_size = frame_size
         self.block_clips = block_clips
-        clips = list_clips(manifest.videos, groups, categories=categories, stride=stride, total_length=total_length)
+        clips = list_clips(
+            manifest.videos,
+            groups,
+            categories=categories,
+            stride=stride,
+            total_length=total_length,
+            frame_step=frame_step,
+        )
         if not clips:
-            raise _no_clips(store, groups, categories, total_length)
+            raise _no_clips(store, groups, categories, total_length, frame_step)
         order_key = bytes.fromhex(manifest.fingerprint)[:32]
         names = {clip: f"{manifest.videos[clip.video].name}@{clip.start}" for clip in clips}
         place = {clip: hashlib.blake2b(name.encode(), key=order_key).digest() for clip, name in names.items()}
         clips.sort(key=place.__getitem__)
         self.clips = clips[:max_clips]
         self._names = [names[clip] for clip in self.clips]
-        decides = [ORDER_VERSION, manifest.fingerprint, total_length, frame_size, block_clips, self._names]
+        decides = [ORDER_VERSION, manifest.fingerprint, total_length, frame_step, frame_size, block_clips, self._names]
         self.fingerprint = hashlib.sha256(json.dumps(decides).encode()).hexdigest()
 
     @property
@@ -140,7 +157,7 @@ class ClipBlocks:
         shape = (len(clips), self.total_length, self.frame_size, self.frame_size, self.channels)
         block_NTHWC = np.empty(shape, np.uint8)
         for row, clip in enumerate(clips):  # made smaller one by one: a clip stays in the processor's cache
-            stored = self.store.frames(clip.video)[clip.start : clip.start + self.total_length]
+            stored = self.store.frames(clip.video)[clip.start :: self.frame_step][: self.total_length]
             block_NTHWC[row] = area_mean(stored, factor)
         return block_NTHWC
 
@@ -158,7 +175,7 @@ def epoch_blocks(num_blocks: int, seed: int, epoch: int) -> list[int]:
 
 
 def _no_clips(
-    store: FrameStore, groups: Sequence[str], categories: Sequence[str] | None, total_length: int
+    store: FrameStore, groups: Sequence[str], categories: Sequence[str] | None, total_length: int, frame_step: int
 ) -> UserError:
     manifest = store.manifest
     there = [video for video in manifest.videos if video.group in set(groups)]
@@ -177,6 +194,7 @@ def _no_clips(
         )
     longest = max(end - first for video in fitting for first, end in video.ranges)
     return UserError(
-        f"no clip of {total_length} frames fits: the longest usable stretch of group {asked} has {longest}. "
-        f"Set total_length to {longest} or less."
+        f"no clip of {total_length} frames, {frame_step} apart, fits: the longest usable stretch of group "
+        f"{asked} has {longest}. "
+        f"Set total_length to {(longest - 1) // frame_step + 1} or less."
     )

@@ -57,6 +57,7 @@ class Benchmark:
                 stride=config.stride,
                 input_length=config.input_length,
                 total_length=config.total_length,
+                frame_step=config.frame_step,
                 frame_size=config.frame_size,
                 block_clips=config.block_clips,
                 max_clips=getattr(config.max_clips, split),
@@ -105,6 +106,7 @@ def estimate_clips(config: BenchmarkConfig) -> dict[SplitName, int]:
             categories=config.categories,
             stride=config.stride,
             total_length=config.total_length,
+            frame_step=config.frame_step,
         )
         counts[split] = len(clips[: getattr(config.max_clips, split)])
     return counts

@@ -97,6 +97,7 @@ class BenchmarkConfig(Model):
     frame_size: Annotated[int, Field(ge=8, le=512)] = 64  # square, pixels a side
     input_length: PositiveInt = 10
     total_length: Annotated[int, Field(ge=2)] = 20
+    frame_step: PositiveInt = 1  # every how many stored frames a clip takes one
     split: Annotated[SplitConfig, BeforeValidator(_split_from_preset)] = None  # type: ignore[assignment]
     stride: Annotated[dict[str, PositiveInt], BeforeValidator(_stride_by_category)] = {"default": 20}
     max_clips: MaxClips = MaxClips()

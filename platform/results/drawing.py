@@ -71,9 +71,12 @@ def add_group(
     place: float,
     color: str,
     symbol: str,
-    legend: str | None,
+    name: str,
 ) -> None:
-    """Dots for trials; below them, thicker, their mean and interval."""
+    """Dots for trials; below them, thicker, their mean and interval. A name enters the legend once."""
+    if group.mean is None:
+        return
+    named = {trace.name for trace in plot.data}
     plot.add_scatter(
         x=group.scores,
         y=[place - 0.14] * len(group.scores),
@@ -83,11 +86,11 @@ def add_group(
             f"trial {trial}: {summary.score.text(s)}" for trial, s in zip(group.trials, group.scores, strict=True)
         ],
         hoverinfo="text",
-        name=f"a trial {legend} the source",
-        showlegend=legend is not None,
+        name=name,
+        legendgroup=name,
+        showlegend=name not in named,
     )
-    if group.mean is None:
-        return
+    mean = "mean with 95 % interval" if group.interval else "mean"
     low, high = group.interval or (group.mean, group.mean)
     text = f"mean {summary.score.text(group.mean)}"
     text += f" (95 %: {summary.score.text(low)} to {summary.score.text(high)})" if group.interval else ""
@@ -106,8 +109,9 @@ def add_group(
         error_x=bars if group.interval else None,
         hovertext=text,
         hoverinfo="text",
-        name="mean, bar: 95 % interval",
-        showlegend=legend == "with",
+        name=mean,
+        legendgroup=mean,
+        showlegend=mean not in named,
     )
 
 

@@ -99,7 +99,7 @@ def effect_of_sources(summary: RunSummary, effects: Sequence[SourceEffect]) -> C
             (row * 3 + 1, effect.outside, "without"),
         ):
             color, symbol = (FINISHED, "circle") if word == "with" else (STOPPED, "square")
-            add_group(plot, summary, group, place, color, symbol, legend=word if row == 0 else None)
+            add_group(plot, summary, group, place, color, symbol, name=f"a trial {word} the source")
             ticks.append((place, f"{word} <b>{effect.source}</b><br>n = {len(group.scores)}"))
     plot.update_yaxes(
         tickvals=[place for place, _ in ticks],
@@ -208,6 +208,9 @@ def pareto_front(summary: RunSummary) -> Chart | None:
     add_trials(plot, summary, rest, "beaten by one on the front", STOPPED, "circle-open", x=second.name)
     add_trials(plot, summary, front, "front", BEST, "circle", x=second.name)
     plot.data[-1].update(mode="markers+text", text=[f"trial {r.trial}" for r in front], textposition="top center")
+    xs = [record.metrics[second.name] for record in (*front, *rest)]
+    room = 0.12 * (max(xs) - min(xs) or 1)  # for the labels of the outermost
+    plot.update_xaxes(range=[min(xs) - room, max(xs) + room])
     measured = f"{first.axis}; {second.axis} · {summary.benchmark}, validation"
     names = " and ".join(objective.label for objective in summary.objectives)
     who = "trial is" if len(front) == 1 else "trials are"

@@ -37,8 +37,8 @@ def importances(folder: RunFolder) -> Importances:
         names = optuna.get_all_study_names(storage)
         study = optuna.load_study(study_name=names[0], storage=storage) if names else None
         trials = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,)) if study else []
-    except (SQLAlchemyError, RuntimeError, ValueError, KeyError, AssertionError) as error:
-        return Importances({}, 0, f"The study (study.db) cannot be read: {str(error).splitlines()[0]}")
+    except (SQLAlchemyError, optuna.exceptions.OptunaError, RuntimeError, ValueError, KeyError):
+        return Importances({}, 0, "The study (study.db) cannot be read as one that Optuna stored.")
     if study is None or len(trials) < MIN_TRIALS:
         return Importances(
             {}, len(trials), f"Too few finished trials to tell: {len(trials)}, at least {MIN_TRIALS} needed."

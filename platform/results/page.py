@@ -25,7 +25,7 @@ from platform.results.importances import importances
 from platform.results.pictures import strips
 from platform.results.record import TrialRecord, flatten
 from platform.results.run_folder import RunFolder
-from platform.results.scores import score
+from platform.results.scores import SHOWN_FIRST, score
 from platform.results.summary import RunSummary
 from platform.results.tables import cell, cost_rows, effect_row, score_rows, setting_rows, source_rows, trials_table
 
@@ -148,13 +148,16 @@ def _caveats(summary: RunSummary) -> list[str]:
     """What a reader must know before repeating the sentence above."""
     notes = []
     best, other, measure = summary.best, summary.best_without_sources, summary.score
+    if best is not None and (worse := _not_beaten(summary, best)):
+        notes.append(f"By {' and '.join(worse)} it does not beat copying the last frame.")
     if best is not None and summary.finished:
         if best is other:
             notes.append("It distils from no source: in this search, no trial that did distil came out better.")
         elif other is not None and best.sources:
+            start, value = other.settings.get("start", "scratch"), measure.text(summary.value(other))
             notes.append(
-                f"The best trial without any source, trial {other.trial}, reached {measure.text(summary.value(other))} "
-                "on validation. Each is one training run with one seed, so the gap is a lead to confirm, no proof."
+                f"The best trial without any source, trial {other.trial} (start {start}), reached {value} on "
+                "validation. Each is one training run with one seed, so the gap is a lead to confirm, no proof."
             )
         elif best.sources:
             notes.append("No trial without sources finished, so whether distilling helped at all cannot be told here.")
@@ -166,6 +169,16 @@ def _caveats(summary: RunSummary) -> list[str]:
     if summary.synthetic is None:
         notes.append("Whether the frames are real or a synthetic stand-in was not recorded.")
     return notes
+
+
+def _not_beaten(summary: RunSummary, best: TrialRecord) -> list[str]:
+    """Protocols, other than the one that was optimised, by which the best trial is no better than copying the last
+    frame: on the test split where it was scored there, else on validation."""
+    test = summary.test
+    held = test is not None and test.trial == best.trial
+    mine, floor = (test.scores, test.floor) if test is not None and held else (best.metrics, best.last_frame)
+    others = [score(name) for name in SHOWN_FIRST if name != summary.score.name and name in mine and name in floor]
+    return [each.label for each in others if not each.is_better(mine[each.name], floor[each.name])]
 
 
 def _picture_of(summary: RunSummary) -> str:

@@ -165,13 +165,11 @@ def _row(record: TrialRecord, sources: Sequence[str]) -> dict[str, Any]:
 
 
 def _column(values: list[Any]) -> pa.Array:
-    """Arrow's own type where all values share one; JSON text where they do not (a start of "scratch" or 3)."""
+    """Arrow's own type where all values share one; JSON text where they do not (a depth of 3 or "full")."""
     try:
         array = pa.array(values)
     except (pa.ArrowInvalid, pa.ArrowTypeError):
         return pa.array([None if value is None else json.dumps(value) for value in values])
-    if pa.types.is_list(array.type) and (
-        pa.types.is_null(array.type.value_type) or array.type.value_type == pa.struct([])
-    ):
-        return array.cast(pa.list_(pa.string())) if pa.types.is_null(array.type.value_type) else pa.nulls(len(values))
+    if pa.types.is_list(array.type) and pa.types.is_null(array.type.value_type):
+        return array.cast(pa.list_(pa.string()))  # only empty lists
     return array

@@ -249,7 +249,7 @@ def _read_test(folder: RunFolder, missing: list[str]) -> TestScores | None:
     try:
         return TestScores.model_validate_json(folder.test.read_text())
     except FileNotFoundError:
-        missing.append("There is no test score: the search was cut before the best trial met the test split.")
+        missing.append("There is no test score: the search has not come to its end, where the best trial is tested.")
     except (ValidationError, UnicodeDecodeError, OSError):
         missing.append("test.json cannot be read, so that no test score is shown.")
     return None
@@ -270,7 +270,7 @@ def _read_predictions(folder: RunFolder, missing: list[str]) -> Predictions | No
         with np.load(folder.predictions, allow_pickle=False) as stored:
             clips, predicted, length = stored["clips"], stored["predicted"], int(stored["input_length"])
     except FileNotFoundError:
-        missing.append("There are no predicted frames: they are written when the best trial meets the test split.")
+        missing.append("There are no predicted frames: they are written at the same time as the test score.")
         return None
     except (zipfile.BadZipFile, KeyError, ValueError, TypeError, OSError, EOFError):
         missing.append("predictions.npz cannot be read, so that no predicted frames are shown.")

@@ -173,3 +173,17 @@ def test_an_epoch_walks_every_block_once_in_an_order_of_its_own() -> None:
     assert first != second
     assert first == epoch_blocks(50, seed=3, epoch=0)
     assert first != epoch_blocks(50, seed=4, epoch=0)
+
+
+def test_a_frame_step_takes_every_nth_frame(make_store: MakeStore) -> None:
+    store = make_store(2, num_frames=30)
+    blocks = blocks_of(store, total_length=5, frame_step=3, stride={"default": 100})
+    for name, clip in zip(blocks.clip_names(0), blocks.frames(0), strict=True):
+        video, _, start = name.partition("@")
+        number = next(n for n, entry in enumerate(store.manifest.videos) if entry.name == video)
+        np.testing.assert_array_equal(clip, store.frames(number)[int(start) : int(start) + 13 : 3])
+
+
+def test_a_clip_with_a_frame_step_stays_inside_its_stretch(make_store: MakeStore) -> None:
+    blocks = blocks_of(make_store(1, num_frames=14), total_length=5, frame_step=3, stride={"default": 1})
+    assert sorted(name.partition("@")[2] for name in blocks.clip_names(0)) == ["0", "1"]

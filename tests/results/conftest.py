@@ -121,7 +121,7 @@ def train(number: int, settings: dict[str, Any], generator: np.random.Generator)
     if number % 5 == 4:
         epochs, state, reason = 2, "stopped", "stopped by ASHA after epoch 2: others did better by then"
     if number % 16 == 7:
-        epochs, state, reason = 1, "failed", "the loss became NaN in step 31 of epoch 2 (learning rate 0.0091)"
+        epochs, state, reason = 1, "failed", "the loss is no longer finite in step 31 of epoch 2"
     curve = [
         {"epoch": epoch, "train_loss": 0.02 / epoch, **scores(end + 30 * math.exp(-0.9 * epoch))}
         for epoch in range(1, epochs + 1)

@@ -1,0 +1,71 @@
+"""Stored memories: what is read is what was written, mapped, and never half a file."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from platform.memory.blocks import BlockStore
+from platform.memory.request import MemoryIdentity, Request
+
+IDENTITY = MemoryIdentity(weights_sha256="w", memory="cell/0", clips_fingerprint="c", input_length=3)
+
+
+def memories() -> np.ndarray:
+    return np.random.default_rng(0).standard_normal((4, 5, 8, 2, 2))
+
+
+def test_a_block_reads_back_as_it_was_stored_rounded_and_read_only(tmp_path: Path) -> None:
+    store, request = BlockStore(tmp_path), Request("one", 7)
+    handed_out = store.write(IDENTITY, request, memories())
+    read = store.read(IDENTITY, request)
+    assert read is not None
+    np.testing.assert_array_equal(read, handed_out)
+    np.testing.assert_array_equal(read, memories().astype(np.float16))
+    assert not read.flags.writeable
+    assert not handed_out.flags.writeable
+
+
+def test_reading_does_not_copy(tmp_path: Path) -> None:
+    store, request = BlockStore(tmp_path), Request("one", 0)
+    store.write(IDENTITY, request, memories())
+    read = store.read(IDENTITY, request)
+    assert read is not None
+    path = str(store.path(IDENTITY, request))
+    maps = [line.split() for line in Path("/proc/self/maps").read_text().splitlines() if line.endswith(path)]
+    spans = [tuple(int(end, 16) for end in line[0].split("-")) for line in maps]
+    address = read.__array_interface__["data"][0]
+    assert any(first <= address < last for first, last in spans)
+
+
+@pytest.mark.parametrize("keep", [0, 10, 100, -20])
+def test_a_short_file_is_never_served(tmp_path: Path, keep: int) -> None:
+    store, request = BlockStore(tmp_path), Request("one", 0)
+    store.write(IDENTITY, request, memories())
+    path = store.path(IDENTITY, request)
+    path.write_bytes(path.read_bytes()[:keep])
+    assert store.read(IDENTITY, request) is None
+
+
+def test_what_is_not_stored_is_not_found(tmp_path: Path) -> None:
+    assert BlockStore(tmp_path).read(IDENTITY, Request("one", 0)) is None
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        MemoryIdentity("x", "cell/0", "c", 3),
+        MemoryIdentity("w", "cell/1", "c", 3),
+        MemoryIdentity("w", "cell/0", "d", 3),
+        MemoryIdentity("w", "cell/0", "c", 4),
+        MemoryIdentity("w", "cell/0", "c", 3, "float32"),
+    ],
+)
+def test_all_that_decides_the_numbers_is_in_the_key(other: MemoryIdentity) -> None:
+    assert other.folder(Request("one", 0)) != IDENTITY.folder(Request("one", 0))
+
+
+def test_direction_and_feed_are_in_the_key_and_the_name_in_a_run_is_not() -> None:
+    folders = {IDENTITY.folder(Request("one", 0, d, f)) for d in ("forward", "reverse") for f in ("own", "truth")}  # type: ignore[arg-type]
+    assert len(folders) == 4
+    assert IDENTITY.folder(Request("one", 0)) == IDENTITY.folder(Request("another", 0))

@@ -1,0 +1,140 @@
+"""A whole search on a real Ray: every stage, in the order a user gets it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pytest
+from rich.console import Console
+
+from platform.bank.bank import Bank
+from platform.config.home import Home
+from platform.config.run import RunConfig
+from platform.results.record import TrialRecord, read_results
+from platform.results.run_folder import RunFolder
+from platform.tuning.search_run import SearchOutcome, run_search
+
+Config = Callable[..., RunConfig]
+pytestmark = [pytest.mark.usefixtures("local_ray"), pytest.mark.timeout(180)]  # a search of four trials takes 15 s
+
+
+def run(config: RunConfig, path: Path, home: Home) -> tuple[SearchOutcome, list[TrialRecord], RunFolder]:
+    folder = RunFolder(path)
+    outcome = run_search(config, folder, home, Console(quiet=True))
+    return outcome, read_results(folder.results), folder
+
+
+def states(folder: RunFolder) -> list[str]:
+    study = optuna.load_study(study_name="search", storage=f"sqlite:///{folder.study}")
+    return [trial.state.name for trial in study.get_trials()]
+
+
+@pytest.fixture(scope="module")
+def finished(
+    tiny_home: Home, tmp_path_factory: pytest.TempPathFactory, local_ray: None
+) -> tuple[SearchOutcome, list[TrialRecord], RunFolder]:
+    from platform.config.load import load_run
+
+    path = Path(__file__).parents[1] / "fixtures" / "tiny.yaml"
+    config = load_run(str(path), profile="laptop", overrides=["search.trials=6"])
+    return run(config, tmp_path_factory.mktemp("run") / "r", tiny_home)
+
+
+def test_there_are_exactly_as_many_rows_as_trials(finished: tuple) -> None:
+    _, records, folder = finished
+    assert [record.trial for record in records] == list(range(6))
+    assert len(states(folder)) == 6
+    assert "RUNNING" not in states(folder)
+
+
+def test_stopped_and_finished_are_told_apart(finished: tuple) -> None:
+    _, records, folder = finished
+    wanted = {"finished": "COMPLETE", "stopped": "PRUNED"}
+    assert [wanted[record.state] for record in records] == states(folder)
+    for record in records:
+        assert (record.epochs == 3) == (record.state == "finished")
+        assert len(record.curve) == record.epochs
+        assert {"mse", "ssim", "psnr", "parameters"} <= set(record.metrics)
+
+
+def test_the_search_begins_with_its_baselines(finished: tuple) -> None:
+    _, records, _ = finished
+    assert records[0].sources == ()
+    assert records[0].memory["ready"] + records[0].memory["computed"] == 0
+    assert records[1].sources == ("one", "two")
+    assert records[1].memory["ready"] + records[1].memory["computed"] > 0
+
+
+def test_every_block_was_computed_once(finished: tuple, tiny_home: Home) -> None:
+    _, records, _ = finished
+    blocks, sources, directions = 3, 2, 2
+    assert sum(record.memory["computed"] for record in records) <= blocks * sources * directions
+
+
+def test_the_sources_are_in_the_bank_with_their_scores(finished: tuple, tiny_home: Home) -> None:
+    entries = Bank(tiny_home.bank).entries()
+    assert {entry.rpartition("-")[0] for entry in entries} >= {"one", "two"}
+    assert all("mse" in Bank(tiny_home.bank).card(entry).score for entry in entries)
+
+
+def test_the_best_target_is_written_out_and_tested(finished: tuple) -> None:
+    outcome, records, folder = finished
+    best = min((r for r in records if r.state == "finished"), key=lambda r: r.metrics["mse"])
+    assert outcome.best is not None
+    assert outcome.best.trial == best.trial
+    test = json.loads(folder.test.read_text())
+    assert test["trial"] == best.trial
+    assert test["num_clips"] == 6
+    assert (folder.best / "target.safetensors").is_file()
+    predictions = np.load(folder.predictions)
+    assert predictions["clips"].shape == (6, 6, 16, 16, 1)
+    assert predictions["predicted"].shape == (6, 5, 16, 16, 1)
+
+
+def test_checkpoints_of_losers_are_gone(finished: tuple) -> None:
+    _, records, folder = finished
+    kept = {path.parent.name for path in folder.trials.glob("*/checkpoint_*")}
+    assert len(kept) == 3 < len(records)
+
+
+def test_every_trial_has_its_tensorboard_log(finished: tuple) -> None:
+    _, records, folder = finished
+    for record in records:
+        assert list(folder.trial(record.id).glob("events.out.tfevents*"))
+
+
+def test_a_trial_without_numbers_fails_with_its_reason_and_the_search_goes_on(
+    tiny_home: Home, tiny_config: Config, tmp_path: Path
+) -> None:
+    config = tiny_config("search.trials=4", "search.space.learning_rate={choice: [1e30, 1e-3]}", "search.asha=null")
+    outcome, records, folder = run(config, tmp_path / "r", tiny_home)
+    failed = [record for record in records if record.state == "failed"]
+    assert failed
+    assert len(records) == 4
+    assert all("lower learning_rate" in (record.reason or "") for record in failed)
+    assert states(folder).count("FAIL") == len(failed)
+    assert outcome.best is not None
+    assert outcome.best.settings["learning_rate"] == 1e-3
+
+
+def test_several_objectives_keep_their_pareto_set(tiny_home: Home, tiny_config: Config, tmp_path: Path) -> None:
+    config = tiny_config("search.trials=3", "search.objectives=[mse, parameters]", "search.asha=null")
+    _, records, folder = run(config, tmp_path / "r", tiny_home)
+    study = optuna.load_study(study_name="search", storage=f"sqlite:///{folder.study}")
+    front = {trial.number for trial in study.best_trials}
+    kept = {int(path.parent.name) for path in folder.trials.glob("*/checkpoint_*")}
+    assert front <= kept
+    assert len(records) == 3
+
+
+def test_a_start_that_does_not_fit_is_refused_before_any_trial(
+    tiny_home: Home, tiny_config: Config, tmp_path: Path
+) -> None:
+    from platform.config.errors import UserError
+
+    config = tiny_config("sources.one.network.hidden=[4]")
+    with pytest.raises(UserError, match=r"cannot start from source 'one'.* Take it out of `start`"):
+        run(config, tmp_path / "r", tiny_home)
+    assert not (tmp_path / "r" / "results.parquet").exists()

@@ -1,0 +1,76 @@
+"""What is drawn, and when it is not."""
+
+import optuna
+import pytest
+
+from platform.config.space import Parameter
+from platform.config.trial import TrialSettings
+from platform.tuning.space import SettingsSpace
+
+SPACE = {
+    "sources": Parameter(subset=("a", "b")),
+    "start": Parameter(choice=("scratch", "a")),
+    "learning_rate": Parameter.model_validate({"float": [1e-4, 1e-2], "log": True}),
+    "tmu.layers": Parameter(choice=([0], [0, 1])),
+    "tmu.merge": Parameter(choice=("mean", "softmax")),
+    "tmu.bias": Parameter.model_validate({"float": [-2, 2], "when": {"tmu.merge": ["softmax"]}}),
+    "distil.source_weight": Parameter.model_validate({"float": [0.5, 2.0]}),
+}
+
+
+def draw(**fixed: object) -> tuple[TrialSettings, dict]:
+    trial = optuna.trial.FixedTrial(
+        {
+            "source.a": True,
+            "source.b": False,
+            "start": "a",
+            "learning_rate": 1e-3,
+            "tmu.layers": "[0, 1]",
+            "tmu.merge": "softmax",
+            "tmu.bias": 0.5,
+            "distil.source_weight.a": 1.5,
+            "distil.source_weight.b": 0.7,
+            **fixed,
+        }
+    )
+    return SettingsSpace(SPACE, TrialSettings()).draw(trial), trial.params  # type: ignore[arg-type]
+
+
+def test_a_draw_becomes_validated_settings() -> None:
+    settings, _ = draw()
+    assert settings.sources == ("a",)
+    assert settings.start == "a"
+    assert settings.tmu.layers == (0, 1)
+    assert settings.tmu.bias == 0.5
+
+
+def test_without_sources_nothing_is_drawn_that_needs_them() -> None:
+    settings, drawn = draw(**{"source.a": False})
+    assert settings.sources == ()
+    assert set(drawn) == {"source.a", "source.b", "start", "learning_rate"}
+
+
+def test_a_sources_weight_exists_only_when_it_is_drawn() -> None:
+    settings, drawn = draw()
+    assert settings.distil.source_weights == {"a": 1.5}
+    assert "distil.source_weight.b" not in drawn
+
+
+def test_a_condition_keeps_a_parameter_out() -> None:
+    settings, drawn = draw(**{"tmu.merge": "mean"})
+    assert "tmu.bias" not in drawn
+    assert settings.tmu.bias == TrialSettings().tmu.bias
+
+
+def test_a_search_begins_with_no_source_and_with_all() -> None:
+    first, second = SettingsSpace(SPACE, TrialSettings()).baselines()
+    assert first == {"source.a": False, "source.b": False, "start": "scratch"}
+    assert second == {"source.a": True, "source.b": True, "start": "scratch"}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_whatever_optuna_draws_is_valid(seed: int) -> None:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
+    for _ in range(20):
+        settings = SettingsSpace(SPACE, TrialSettings()).draw(study.ask())
+        assert set(settings.distil.source_weights) == set(settings.sources)
