@@ -36,7 +36,7 @@ def search(
         typer.Option(
             "--set",
             metavar="KEY=VALUE",
-            help="Change one value of the YAML, e.g. search.trials=20. Repeatable.",
+            help="Change one value, e.g. search.trials=20. Repeatable.",
         ),
     ] = None,
     profile: Annotated[
@@ -53,8 +53,8 @@ def search(
 ) -> None:
     """Search which sources, layers and gates help a video predictor, and how strongly to distil.
 
-    Prepares or stands in for the benchmark, pretrains the sources the bank lacks, runs the trials, scores the best on the
-    test split and writes report.html. Ctrl-C ends it within seconds and keeps what has finished.
+    Takes the prepared benchmark or its stand-in, pretrains the sources the bank lacks, runs the trials, scores the
+    best on the test split and writes report.html. Ctrl-C ends it within seconds and keeps what has finished.
     """
     if profile not in ("auto", "laptop", "full"):
         raise UserError(f"--profile {profile}: use laptop, full or auto")

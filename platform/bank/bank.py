@@ -61,7 +61,7 @@ class Bank:
         return None
 
     def load(self, entry: str) -> VideoPredictor:
-        """The frozen network, in float32 on the CPU, in evaluation mode. Raises UserError where weights are not the card's."""
+        """The frozen network, in float32 on the CPU. Raises UserError where its weights are not the card's."""
         card, path = self.card(entry), self.path(entry) / WEIGHTS
         if not path.is_file():
             raise UserError(f"source {entry!r} has no {WEIGHTS}. Delete {path.parent} to pretrain it again.")

@@ -41,7 +41,7 @@ def find_config(name: str) -> Path:
 
 
 def load_run(name: str, *, profile: Profile = "full", overrides: Sequence[str] = ()) -> RunConfig:
-    """The validated run in the YAML `name` under `profile`, with `a.b=c` overrides. Raises UserError, all faults in it."""
+    """The validated run in the YAML `name` under `profile`, with `a.b=c` overrides. UserError names all faults."""
     path = find_config(name)
     data, places, faults = read_yaml(path)
     draft = _Draft(data, places, [f"{fault}" for fault in faults])

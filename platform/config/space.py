@@ -31,8 +31,8 @@ class Parameter(Model):
 
     subset: tuple[str, ...] | None = None  # `sources` only: any of these, none too
     choice: Annotated[tuple[Any, ...], Field(min_length=1)] | None = None
-    float_bounds: tuple[float, float] | None = Field(None, alias="float")
-    int_bounds: tuple[int, int] | None = Field(None, alias="int")
+    float_bounds: tuple[float, float] | None = Field(default=None, alias="float")
+    int_bounds: tuple[int, int] | None = Field(default=None, alias="int")
     log: bool = False
     step: PositiveFloat | None = None
     when: dict[str, tuple[Any, ...]] = {}  # drawn only when each named parameter has one of these values

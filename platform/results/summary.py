@@ -18,6 +18,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from platform.config.errors import UserError
+from platform.results.pareto import pareto_set
 from platform.results.record import TrialRecord, read_results
 from platform.results.run_folder import RunFolder
 from platform.results.scores import Score, score
@@ -192,24 +193,13 @@ class RunSummary:
     @cached_property
     def pareto(self) -> tuple[TrialRecord, ...]:
         """Finished trials that no other beats in every objective, in order of the first."""
-        points = []
-        for record in self.finished:
-            values = [self.value(record, objective) for objective in self.objectives]
-            if all(value is not None for value in values):
-                points.append(
-                    (
-                        record,
-                        [o.signed(v) for o, v in zip(self.objectives, values, strict=True) if v is not None],
-                    )
-                )
-        front = [
-            (record, mine)
-            for record, mine in points
-            if not any(
-                all(t <= m for t, m in zip(theirs, mine, strict=True)) and theirs != mine for _, theirs in points
-            )
-        ]
-        return tuple(record for record, mine in sorted(front, key=lambda pair: pair[1]))
+
+        def point(record: TrialRecord) -> list[float] | None:
+            values = [(objective, self.value(record, objective)) for objective in self.objectives]
+            signed = [objective.signed(value) for objective, value in values if value is not None]
+            return signed if len(signed) == len(values) else None
+
+        return tuple(pareto_set(self.finished, point))
 
 
 def _no_run_folder(path: Path) -> str:

@@ -203,7 +203,7 @@ class TrainingRun:
         progress = self.steps_done / (num_steps(self.plan, self.clips) * sampling.until)
         chance = sampling.start * max(0.0, 1.0 - progress)
         B, T = frames_BTCHW.shape[:2]
-        if chance == 0 or T - 1 == self.input_length:
+        if chance == 0 or self.input_length == T - 1:
             return None
         draws = np.random.default_rng((self.seed, self.steps_done)).random((B, T - 1 - self.input_length))
         return torch.from_numpy((draws < chance).astype(np.float32)).to(self.device)

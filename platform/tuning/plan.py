@@ -153,13 +153,14 @@ def _cost_lines(plan: SearchPlan, home: Home) -> Iterator[str]:
     asha = "no trial is stopped early"
     if config.search.asha is not None:
         asha = f"ASHA stops weak ones from epoch {config.search.asha.grace_epochs}"
+    benchmark, layers = config.benchmark, list(config.network.hidden)
     yield (
-        f"target     {config.network.family} {list(config.network.hidden)}, {count_parameters(network):,} weights before "
-        f"gates; frames {config.benchmark.frame_size}, {config.benchmark.input_length} shown of {config.benchmark.total_length}"
+        f"target     {config.network.family} {layers}, {count_parameters(network):,} weights before gates; "
+        f"frames of {benchmark.frame_size}, {benchmark.input_length} shown of {benchmark.total_length}"
     )
     yield (
-        f"trials     {config.search.trials} of {config.training.epochs} epochs, {plan.steps_per_trial:,} steps each; {asha}; "
-        f"judged by {', '.join(config.search.objectives)}"
+        f"trials     {config.search.trials} of {config.training.epochs} epochs, {plan.steps_per_trial:,} steps each; "
+        f"{asha}; judged by {', '.join(config.search.objectives)}"
     )
     resources = config.resources
     yield (
@@ -168,9 +169,9 @@ def _cost_lines(plan: SearchPlan, home: Home) -> Iterator[str]:
     )
     yield f"memory     at most {readable_bytes(plan.memory_bytes)} on disk below {home.memory}"
     yield (
-        f"cost       one step takes {step_s:.3g} s on this machine (just measured, {torch.get_num_threads()} threads): about "
-        f"{readable_time(step_s * plan.pretraining_steps)} to pretrain and at most {readable_time(search_s)} to search, "
-        "one trial at a time"
+        f"cost       one step takes {step_s:.3g} s on this machine (just measured, {torch.get_num_threads()} threads): "
+        f"about {readable_time(step_s * plan.pretraining_steps)} to pretrain and at most {readable_time(search_s)} "
+        "to search, one trial at a time"
     )
 
 

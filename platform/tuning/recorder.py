@@ -6,6 +6,7 @@ killed search has lost no finished trial.
 
 import datetime
 import math
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from tensorboardX import SummaryWriter
 
 from platform.config.run import RunConfig
 from platform.config.search import OBJECTIVES
+from platform.results.pareto import pareto_set
 from platform.results.record import TrialRecord, TrialState, write_results
 from platform.results.run_folder import RunFolder
 from platform.tuning.trial import trial_folder, trial_seed
@@ -69,7 +71,8 @@ class Recorder(tune.Callback):
             self._end(trial, "stopped", f"stopped by ASHA after epoch {last['epoch']}: others did better by then")
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._end(trial, "failed", failure_reason(trial.get_error()))
+        traceback = Path(trial.error_file)
+        self._end(trial, "failed", failure_reason(traceback.read_text() if traceback.is_file() else ""))
 
     # what others ask
 
@@ -83,7 +86,7 @@ class Recorder(tune.Callback):
         write_results(self.folder.results, self.records.values(), sources=list(self.config.sources))
 
     def ranking(self) -> list[TrialRecord]:
-        """Trials with a score, the best by the first objective first; those that trained to the end before the others."""
+        """Trials with a score, the best by the first objective first, those that trained to the end before others."""
         name = self.config.search.objectives[0]
         sign = 1 if OBJECTIVES[name] == "min" else -1
         scored = [r for r in self.records.values() if r.state in ("finished", "stopped") and name in r.metrics]
@@ -130,25 +133,25 @@ class Recorder(tune.Callback):
 
     def pareto(self) -> list[TrialRecord]:
         """Finished trials that no other finished one beats in every objective."""
-        names = self.config.search.objectives
-        signs = [1 if OBJECTIVES[name] == "min" else -1 for name in names]
-        finished = [r for r in self.records.values() if r.state == "finished" and all(n in r.metrics for n in names)]
-        points = {r.trial: [s * r.metrics[n] for n, s in zip(names, signs, strict=True)] for r in finished}
+        signs = {name: 1 if OBJECTIVES[name] == "min" else -1 for name in self.config.search.objectives}
 
-        def beaten(record: TrialRecord) -> bool:
-            mine = points[record.trial]
-            return any(
-                other != mine and all(o <= m for o, m in zip(other, mine, strict=True)) for other in points.values()
-            )
+        def point(record: TrialRecord) -> list[float] | None:
+            if record.state != "finished" or not signs.keys() <= record.metrics.keys():
+                return None
+            return [sign * record.metrics[name] for name, sign in signs.items()]
 
-        return [record for record in finished if not beaten(record)]
+        return pareto_set(self.records.values(), point)
 
 
-def failure_reason(error: BaseException | None) -> str:
-    """The cause in one line: the exception that the trial itself raised, not Ray's wrapping of it."""
-    cause = getattr(error, "cause", None) or error
-    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
-    return lines[-1] if lines else type(cause).__name__
+# "platform.training.run.TrainingDiverged: the loss became nan": how Python ends a traceback.
+_RAISED = re.compile(r"^[\w.]+: (.+)$")
+
+
+def failure_reason(traceback: str) -> str:
+    """What the trial itself raised, in one line, out of the traceback that Ray wrapped it in."""
+    lines = [line.strip() for line in traceback.splitlines() if line.strip()]
+    raised = [match[1] for line in lines if (match := _RAISED.match(line))]
+    return (raised or lines or ["no reason was recorded"])[-1]
 
 
 def _only(result: dict[str, Any], names: Sequence[str]) -> dict[str, float]:

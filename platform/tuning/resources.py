@@ -37,10 +37,8 @@ def trial_resources(wanted: ResourcesConfig, nodes: Sequence[Mapping[str, Any]],
     ]
     notes: list[str] = []
     most_gpus = max(node["GPU"] for node in left)
-    if wanted.gpus_per_trial == "auto":
-        gpus = min(1.0, most_gpus) if most_gpus > 0 else 0.0
-    else:
-        gpus = wanted.gpus_per_trial
+    auto = max(0.0, min(1.0, most_gpus))
+    gpus = auto if wanted.gpus_per_trial == "auto" else wanted.gpus_per_trial
     if gpus > most_gpus:
         if most_gpus <= 0:
             raise UserError(

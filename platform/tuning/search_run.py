@@ -103,7 +103,7 @@ def pretrain_sources(config: RunConfig, home: Home, resources: TrialResources, c
 def served_sources(
     config: RunConfig, home: Home, entries: Mapping[str, str], benchmark: Benchmark
 ) -> dict[str, ServedSource]:
-    """What each source serves. Raises UserError for a memory it does not have, or one of another grid than the target's."""
+    """What each source serves. Raises UserError for a memory it does not have, or on another grid than the target's."""
     bank, clips, served = Bank(home.bank), benchmark.blocks("train"), {}
     target_grid = config.benchmark.frame_size // config.network.patch_size
     for name, entry in entries.items():

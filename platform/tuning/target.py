@@ -45,8 +45,9 @@ class TargetPlan:
             card = bank.card(self.entries[settings.start])
             if card.network != self.config.network or card.frame_size != frame_size or card.channels != channels:
                 raise UserError(
-                    f"a target cannot start from source {settings.start!r}: its network is {card.network.model_dump()}, "
-                    f"the target's {self.config.network.model_dump()}. Take it out of `start`, or make them equal."
+                    f"a target cannot start from source {settings.start!r}, whose network is "
+                    f"{card.network.model_dump()} on frames of {card.frame_size}; the target's is "
+                    f"{self.config.network.model_dump()} on {frame_size}. Take it out of `start`, or make them equal."
                 )
             network.load_state_dict(bank.load(self.entries[settings.start]).state_dict())
         if settings.sources:

@@ -44,7 +44,7 @@ def faults(path: Path, text: str, *overrides: str) -> str:
 def test_every_shipped_yaml_is_valid_in_both_profiles(path: Path, profile: str) -> None:
     config = load_run(path.name, profile=profile)  # type: ignore[arg-type]
     assert config.profile == profile
-    assert load_run(path.stem, profile=profile) == config  # type: ignore[arg-type]
+    assert load_run(path.stem, profile=profile) == config
 
 
 def test_the_profile_lies_over_the_file_and_overrides_over_both(small: Path) -> None:

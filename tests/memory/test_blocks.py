@@ -66,6 +66,6 @@ def test_all_that_decides_the_numbers_is_in_the_key(other: MemoryIdentity) -> No
 
 
 def test_direction_and_feed_are_in_the_key_and_the_name_in_a_run_is_not() -> None:
-    folders = {IDENTITY.folder(Request("one", 0, d, f)) for d in ("forward", "reverse") for f in ("own", "truth")}  # type: ignore[arg-type]
+    folders = {IDENTITY.folder(Request("one", 0, d, f)) for d in ("forward", "reverse") for f in ("own", "truth")}
     assert len(folders) == 4
     assert IDENTITY.folder(Request("one", 0)) == IDENTITY.folder(Request("another", 0))

@@ -131,7 +131,8 @@ def test_trials_that_want_everything_cannot_starve_the_servers(
         import sys
         ray.init(address="local", num_cpus=2, num_gpus=1, object_store_memory=100_000_000, include_dashboard=False,
                  log_to_driver=False)
-        config = load_run({str(tiny_config_path())!r}, profile="laptop", overrides=["{asked}", "resources.server_gpus=0.2"])
+        asked = ["{asked}", "resources.server_gpus=0.2"]
+        config = load_run({str(tiny_config_path())!r}, profile="laptop", overrides=asked)
         served = ServedSource("one", {served.entry!r}, {served.identity!r})
         resources = trial_resources(config.resources, ray.nodes(), 1)
         servers = start_servers({{"one": served}}, config.benchmark, Home(Path({str(tiny_home.root)!r})),

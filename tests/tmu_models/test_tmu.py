@@ -18,7 +18,9 @@ def inputs() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     return torch.rand(2, 4, 4, 4), torch.randn(2, 8, 4, 4), torch.randn(2, 8, 4, 4)
 
 
-def target(merge: str = "mean", layers: tuple[int, ...] = (0,), sources: dict[str, int] | None = None) -> VideoPredictor:
+def target(
+    merge: str = "mean", layers: tuple[int, ...] = (0,), sources: dict[str, int] | None = None
+) -> VideoPredictor:
     torch.manual_seed(0)
     network = VideoPredictor(channels=1, frame_size=(16, 16), patch_size=4, hidden=(8, 8), kernel_size=3)
     network.add_transfer(layers, sources or {"a": 8, "b": 8}, kernel_size=3, merge=merge)  # type: ignore[arg-type]
@@ -74,12 +76,13 @@ def test_gradients_agree_with_finite_differences(merge: str, layers: tuple[int, 
         prediction = network(frames, input_length=2)
         return prediction_loss(prediction, frames) + 0.3 * distillation_loss(prediction, memories)
 
-    (gradient,) = torch.autograd.grad(loss(), [parameter])  # type: ignore[list-item]
+    assert isinstance(parameter, torch.Tensor)
+    (gradient,) = torch.autograd.grad(loss(), [parameter])
     place = (0, 1, 1, 1)
     with torch.no_grad():
-        parameter[place] += 1e-6  # type: ignore[index, operator]
+        parameter[place] += 1e-6
         above = loss()
-        parameter[place] -= 2e-6  # type: ignore[index, operator]
+        parameter[place] -= 2e-6
         below = loss()
     torch.testing.assert_close(gradient[place], (above - below) / 2e-6, rtol=1e-4, atol=1e-9)
 

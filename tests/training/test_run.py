@@ -102,15 +102,15 @@ def test_distillation_is_really_in_the_loss(tiny_home: Home, tiny_config: Config
     run = start(tiny_config("training.epochs=6"), tiny_home, FixedMemory())
     before = run.network.cell_list[0].gates.distillers["one"][0].weight.clone()  # type: ignore[union-attr, operator, index]
     reports = [run.epoch() for _ in range(6)]
-    assert reports[-1].distillation_loss < reports[0].distillation_loss  # type: ignore[operator]
+    losses = [report.distillation_loss or float("inf") for report in reports]
+    assert losses[-1] < losses[0]
     assert not torch.equal(before, run.network.cell_list[0].gates.distillers["one"][0].weight)  # type: ignore
 
 
 def test_a_loss_that_is_no_number_ends_the_run_with_advice(tiny_home: Home, tiny_config: Config) -> None:
     run = start(tiny_config(), tiny_home, lr=1e30)
     with pytest.raises(TrainingDiverged, match="lower learning_rate"):
-        for _ in range(3):
-            run.epoch()
+        run.epoch()
 
 
 def test_steps_per_epoch_limits_an_epoch(tiny_home: Home, tiny_config: Config) -> None:
