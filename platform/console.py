@@ -13,7 +13,7 @@ from platform.config.errors import UserError
 WIDTH_OF_LOGS = 140  # where no terminal tells its own
 
 console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_OF_LOGS)
-errors = Console(stderr=True, highlight=False)
+errors = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else WIDTH_OF_LOGS)
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130  # as a shell reports Ctrl-C
@@ -23,13 +23,16 @@ class Interrupted(Exception):
     """The user pressed Ctrl-C and what could be kept was kept; the text says what and how to go on."""
 
 
-def run(command: Callable[..., Any] | typer.Typer) -> NoReturn:
-    """Run a command's function (or typer application) on the program's arguments, then leave the interpreter."""
+def run(command: Callable[..., Any] | typer.Typer, *, epilog: str | None = None) -> NoReturn:
+    """Run a command's function (or typer application) on the program's arguments, then leave the interpreter.
+
+    `epilog` stands under the function's --help.
+    """
     from platform.naming import check_single_copy
 
     if not isinstance(command, typer.Typer):
         application = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
-        application.command()(command)
+        application.command(epilog=epilog)(command)
         command = application
     try:
         check_single_copy()
@@ -37,7 +40,7 @@ def run(command: Callable[..., Any] | typer.Typer) -> NoReturn:
     except UserError as error:
         _fail(str(error))
     except (typer.Abort, KeyboardInterrupt, Interrupted) as error:
-        errors.print(f"interrupted. {error}".strip(), markup=False)
+        errors.print(f"interrupted. {error}".strip(), markup=False, soft_wrap=True)
         sys.exit(EXIT_INTERRUPTED)
     except typer.Exit as leave:
         sys.exit(leave.exit_code)

@@ -109,7 +109,8 @@ def _search(
 
     report = render_report(folder.path)
     if outcome.interrupted:
-        raise Interrupted(f"{len(outcome.records)} trials are kept in {folder.path}; what is known so far: {report}")
+        ended = sum(record.state != "interrupted" for record in outcome.records)
+        raise Interrupted(f"{ended} trials had ended and are kept in {folder.path}; what is known so far: {report}")
     if outcome.best is None:
         reasons = {record.reason for record in outcome.records if record.reason}
         raise UserError(f"no trial came to a score: {'; '.join(sorted(reasons)[:3])}. See {report}")
@@ -120,4 +121,4 @@ def _search(
 
 
 if __name__ == "__main__":
-    run(search)
+    run(search, epilog=EPILOG)

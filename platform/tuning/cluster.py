@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import ray
 from platform.config.errors import UserError
 
 OBJECT_STORE_BYTES = 256 * 2**20  # memories travel by mapped files, not through Ray's store
+CONNECT_TIMEOUT_S = 5
 LONGEST_SOCKET_FOLDER = 40  # Ray appends about 60 characters, and a socket's path may have 107
 
 
@@ -25,13 +27,11 @@ def cluster(address: str | None) -> Iterator[None]:
     _quiet_libraries()
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
     if address is not None:
+        _check_reachable(address)
         try:
             ray.init(address=address, **quiet)
         except (ConnectionError, ValueError, RuntimeError) as error:
-            first = str(error).strip().splitlines()[0]
-            raise UserError(
-                f"no Ray answers at {address!r} ({first}). Start one with `ray start --head`, or leave --address out."
-            ) from None
+            raise _no_ray(address, str(error).strip().splitlines()[0]) from None
         try:
             yield
         finally:
@@ -50,6 +50,25 @@ def cluster(address: str | None) -> Iterator[None]:
     finally:
         ray.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check_reachable(address: str) -> None:
+    """Ray itself tries for minutes where nothing listens, and says so only in its logs."""
+    host, colon, port = address.rpartition(":")
+    if address == "auto":
+        return
+    if not colon or not port.isdigit() or "/" in host:
+        raise UserError(f"--address {address}: use auto, or host:port of the head node (port 6379 by default).")
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_TIMEOUT_S).close()
+    except OSError as error:
+        raise _no_ray(address, str(error)) from None
+
+
+def _no_ray(address: str, reason: str) -> UserError:
+    return UserError(
+        f"no Ray answers at {address!r} ({reason}). Start one with `ray start --head`, or leave --address out."
+    )
 
 
 def cluster_gpus() -> float:

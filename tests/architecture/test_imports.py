@@ -28,8 +28,9 @@ MAY_IMPORT = {
     "training": LEFT_OF_TRAINING,
     "results": {"config"},
     "tuning": {*LEFT_OF_TRAINING, "training", "results"},
+    "measure": {*LEFT_OF_TRAINING, "training"},
     "console": {"config", "naming"},
-    "commands": {*LEFT_OF_TRAINING, "training", "results", "tuning", "naming", "console"},
+    "commands": {*LEFT_OF_TRAINING, "training", "results", "tuning", "measure", "naming", "console"},
 }
 MAY_IMPORT_RAY = {"memory", "tuning", "commands"}
 MAY_IMPORT_RAY_TUNE = {"tuning"}

@@ -100,7 +100,7 @@ def test_each_block_is_asked_for_once_an_epoch_source_and_direction(tiny_home: H
 
 def test_distillation_is_really_in_the_loss(tiny_home: Home, tiny_config: Config) -> None:
     run = start(tiny_config("training.epochs=6"), tiny_home, FixedMemory())
-    before = run.network.cell_list[0].gates.distillers["one"][0].weight.clone()  # type: ignore[union-attr, operator, index]
+    before = run.network.cell_list[0].gates.distillers["one"][0].weight.clone()  # type: ignore
     reports = [run.epoch() for _ in range(6)]
     losses = [report.distillation_loss or float("inf") for report in reports]
     assert losses[-1] < losses[0]

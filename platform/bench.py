@@ -1,0 +1,95 @@
+"""`python -m platform.bench`: what serving memory saves on this machine, and what everything costs."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from platform.config.network import NetworkConfig
+from platform.console import console, run
+
+# What the platform promises of its released sizes; the bench prints whether this machine keeps it.
+LEAST_SPEEDUP_OF_FOUR_SOURCES = 1.8
+MOST_FETCH_SHARE = 0.03
+
+
+def bench(
+    repeats: Annotated[int, typer.Option(min=1, help="Timed runs of each alternative; medians are printed.")] = 5,
+    hidden: Annotated[str, typer.Option(help="Widths of the layers; default: the released ones.")] = "64,64,64,64",
+    json_file: Annotated[Path | None, typer.Option("--json", help="Also write the figures to this file.")] = None,
+) -> None:
+    """Measure training steps, memory serving, the data stream and peak memory. Takes a few minutes; needs no Ray.
+
+    A step whose sources are served ready-made takes turns with the same step running its sources itself. Medians after
+    a warm-up.
+    """
+    import torch
+
+    from platform.measure.data import clips_per_second
+    from platform.measure.serving import Setting, block_compute_seconds, peak_bytes, step_times, temporary_home
+    from platform.results.scores import readable_bytes
+    from platform.training.versions import hardware, package_versions
+
+    setting = Setting(network=NetworkConfig(hidden=tuple(int(width) for width in hidden.split(","))))
+    figures: dict[str, Any] = {
+        "hardware": hardware(),
+        "threads": torch.get_num_threads(),
+        "versions": package_versions(),
+    }
+    console.print(
+        f"frames 64x64, patch {setting.network.patch_size}, hidden {list(setting.network.hidden)}, kernel "
+        f"{setting.network.kernel_size}, batch {setting.batch_size}, {setting.total_length - 1} steps, float32, "
+        f"{torch.get_num_threads()} threads"
+    )
+    with temporary_home(setting) as (home, clips):
+        table = Table(
+            "sources", "in place", "served", "times faster", "fetch", "of a step", box=None, header_style="bold"
+        )
+        for num_sources in (2, 4):
+            with console.status(f"timing a step with {num_sources} sources"):
+                times = step_times(setting, num_sources, home, clips, repeats=repeats)
+            share = times.fetch_s / times.served_s
+            table.add_row(
+                str(num_sources),
+                f"{times.in_place_s:.2f} s",
+                f"{times.served_s:.2f} s",
+                f"{times.in_place_s / times.served_s:.2f}",
+                f"{1000 * times.fetch_s:.1f} ms",
+                f"{share:.2%}",
+            )
+            figures[f"step_{num_sources}_sources"] = vars(times)
+        console.print(table, "")
+        if times.in_place_s / times.served_s < LEAST_SPEEDUP_OF_FOUR_SOURCES or share > MOST_FETCH_SHARE:
+            console.print(
+                f"[yellow]below what is promised:[/] {LEAST_SPEEDUP_OF_FOUR_SOURCES} times faster with 4 sources, "
+                f"a fetch under {MOST_FETCH_SHARE:.0%} of a step"
+            )
+        with console.status("timing a server, the stream and peak memory"):
+            block_s = block_compute_seconds(setting, home, clips, repeats=max(1, repeats // 2))
+            as_bytes, as_floats = clips_per_second(clips)
+            peaks = peak_bytes(setting, home)
+        consumed = setting.batch_size / times.served_s
+        figures |= {
+            "block_compute_s": block_s,
+            "clips_per_s_bytes": as_bytes,
+            "clips_per_s_floats": as_floats,
+            "clips_per_s_consumed": consumed,
+            "peak_bytes": peaks,
+        }
+        console.print(f"a server puts a block of {setting.block_clips} clips through its source in {block_s:.2f} s")
+        console.print(
+            f"one reader streams {as_bytes:,.0f} clips/s as bytes, {as_floats:,.0f} as floats; training consumes "
+            f"{consumed:.1f} ({as_floats / consumed:,.0f} times less)"
+        )
+        peak_text = ", ".join(f"{name} {readable_bytes(size)}" for name, size in peaks.items())
+        console.print(f"peak resident memory of a process: {peak_text}")
+        console.print("not run: a GPU, several nodes, a whole search")
+    if json_file is not None:
+        json_file.write_text(json.dumps(figures, indent=2))
+        console.print(f"written to {json_file}")
+
+
+if __name__ == "__main__":
+    run(bench)
