@@ -14,14 +14,13 @@ def progress_bar(title: str) -> Iterator[Report]:
     """Yields the function that a store writer reports to."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, TextColumn("{task.fields[now]}"), console=console, transient=True) as progress:
+    silent = not console.is_terminal  # logs and pipes want no bar
+    with Progress(
+        *columns, TextColumn("{task.fields[now]}"), console=console, transient=True, disable=silent
+    ) as progress:
         task = progress.add_task(title, total=None, now="")
 
         def report(done: int, total: int, now: str) -> None:
             progress.update(task, completed=done, total=total, now=now)
 
-        yield report if console.is_terminal else _quiet
-
-
-def _quiet(done: int, total: int, now: str) -> None:
-    """Logs and pipes want no bar."""
+        yield report

@@ -19,7 +19,8 @@ def closing_lines(best: TrialRecord, test: Mapping[str, Any] | None, folder: Run
         )
         yield f"[bold]test[/]    {scores} on {test['benchmark']}, {test['num_clips']} clips never trained or chosen on"
     yield f"[bold]report[/]  {folder.report}"
-    yield f"[bold]more[/]    tensorboard --logdir {folder.trials} · optuna-dashboard sqlite:///{folder.study}"
+    yield f"[bold]target[/]  {folder.best} holds its weights and settings"
+    yield f"[bold]more[/]    pip install tensorboard optuna-dashboard; tensorboard --logdir {folder.trials} · optuna-dashboard sqlite:///{folder.study}"
 
 
 def setting_text(settings: Mapping[str, Any]) -> str:
