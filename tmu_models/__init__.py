@@ -3,16 +3,21 @@
 Imports torch and the standard library, nothing else.
 """
 
-from tmu_models.convlstm import ConvLSTMCell, LSTMState
-from tmu_models.errors import ShapeError
+from tmu_models.cell import Cell, CellState, CellStep
+from tmu_models.convlstm import ConvLSTMCell
+from tmu_models.errors import CheckpointError, ShapeError
 from tmu_models.losses import distillation_loss, prediction_loss
 from tmu_models.network import Prediction, VideoPredictor
 from tmu_models.patches import from_patches, to_patches
+from tmu_models.reference import load_reference_checkpoint
 from tmu_models.tmu import TMUCell, TransferGates
 
 __all__ = [
+    "Cell",
+    "CellState",
+    "CellStep",
+    "CheckpointError",
     "ConvLSTMCell",
-    "LSTMState",
     "Prediction",
     "ShapeError",
     "TMUCell",
@@ -20,6 +25,7 @@ __all__ = [
     "VideoPredictor",
     "distillation_loss",
     "from_patches",
+    "load_reference_checkpoint",
     "prediction_loss",
     "to_patches",
 ]

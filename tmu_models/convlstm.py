@@ -1,42 +1,47 @@
-"""ConvLSTM: one cell is one step.
+"""ConvLSTM, as two public codes have it (Shi et al., NIPS 2015, without peepholes).
 
-Source: the public TMU code's source network (Shi et al., NIPS 2015, without peepholes). One convolution of
-[input, hidden] with bias, gates in the order i, f, o, g; no layer norm, no forget bias.
+`ConvLSTMCell` is the public TMU code's source network: one convolution of [input, hidden] with bias, gates in the
+order i, f, o, g. `OpenSTLConvLSTMCell` is OpenSTL's: two convolutions without bias, gates in the order i, f, g, o.
+Neither has a forget bias. OpenSTL's weights `conv_o` and `conv_last` of each cell take no part in its own forward pass
+and are left out on purpose.
 """
 
-from typing import NamedTuple
-
 import torch
-from torch import nn
 
-# B clips, C channels of the input, H hidden channels, h w grid cells
-
-
-class LSTMState(NamedTuple):
-    """What a cell carries from step to step, each (B, H, h, w). `memory` is what transfer distils."""
-
-    hidden: torch.Tensor
-    memory: torch.Tensor
+from tmu_models.cell import Cell, CellState, CellStep, convolution
 
 
-class ConvLSTMCell(nn.Module):
-    """x (B, C, h, w), state -> the next state. The kernel is odd, so the grid keeps its size."""
+class ConvLSTMCell(Cell):
+    """`norm_grid` (h, w) adds a layer norm over the gates; the public code has none."""
 
-    def __init__(self, in_channels: int, hidden_channels: int, kernel_size: int) -> None:
-        super().__init__()
-        self.in_channels = in_channels
-        self.hidden_channels = hidden_channels
-        self.conv = nn.Sequential(
-            nn.Conv2d(in_channels + hidden_channels, 4 * hidden_channels, kernel_size, padding=kernel_size // 2)
-        )
+    def __init__(
+        self, in_channels: int, hidden_channels: int, kernel_size: int, norm_grid: tuple[int, int] | None = None
+    ) -> None:
+        super().__init__(in_channels, hidden_channels)
+        self.conv = convolution(in_channels + hidden_channels, 4 * hidden_channels, kernel_size, norm_grid, bias=True)
 
-    def initial(self, x: torch.Tensor) -> LSTMState:
-        """Zeros of the size that `x` asks for."""
-        zeros = x.new_zeros(x.shape[0], self.hidden_channels, *x.shape[2:])
-        return LSTMState(zeros, zeros)
+    def forward(self, x: torch.Tensor, state: CellState, flow: torch.Tensor | None) -> CellStep:
+        i, f, o, g = torch.chunk(self.conv(torch.cat([x, state.hidden], dim=1)), 4, dim=1)
+        return _step(i, f, g, o, state, flow)
 
-    def forward(self, x: torch.Tensor, state: LSTMState) -> LSTMState:
-        gates = self.conv(torch.cat([x, state.hidden], dim=1))
-        i, f, o, g = torch.chunk(gates, 4, dim=1)
-        memory = torch.sigmoid(f) * state.memory + torch.sigmoid(i) * torch.tanh(g)
-        return LSTMState(torch.sigmoid(o) * torch.tanh(memory), memory)
+
+class OpenSTLConvLSTMCell(Cell):
+    """`norm_grid` (h, w) adds OpenSTL's layer norms, one after each convolution."""
+
+    def __init__(
+        self, in_channels: int, hidden_channels: int, kernel_size: int, norm_grid: tuple[int, int] | None = None
+    ) -> None:
+        super().__init__(in_channels, hidden_channels)
+        self.conv_x = convolution(in_channels, 4 * hidden_channels, kernel_size, norm_grid)
+        self.conv_h = convolution(hidden_channels, 4 * hidden_channels, kernel_size, norm_grid)
+
+    def forward(self, x: torch.Tensor, state: CellState, flow: torch.Tensor | None) -> CellStep:
+        i, f, g, o = torch.chunk(self.conv_x(x) + self.conv_h(state.hidden), 4, dim=1)
+        return _step(i, f, g, o, state, flow)
+
+
+def _step(
+    i: torch.Tensor, f: torch.Tensor, g: torch.Tensor, o: torch.Tensor, state: CellState, flow: torch.Tensor | None
+) -> CellStep:
+    memory = torch.sigmoid(f) * state.memory + torch.sigmoid(i) * torch.tanh(g)
+    return CellStep(CellState(torch.sigmoid(o) * torch.tanh(memory), memory), flow)

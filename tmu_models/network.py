@@ -1,16 +1,19 @@
-"""A video predictor: a stack of cells unrolled over the frames of a clip, in patch space."""
+"""A video predictor: a stack of cells of one family, unrolled over the frames of a clip, in patch space."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Literal, cast
 
 import torch
 from torch import nn
 
+from tmu_models.cell import Cell
 from tmu_models.convlstm import ConvLSTMCell
 from tmu_models.errors import ShapeError
+from tmu_models.families import cell_maker
 from tmu_models.patches import from_patches, to_patches
-from tmu_models.tmu import Merge, TMUCell, TransferGates
+from tmu_models.released import ReleasedTMUCell, warn_that_memory_grows
+from tmu_models.tmu import Gate, Merge, TMUCell, TransferGates
 
 # B clips, T frames, C channels, H W pixels, P patch channels (p*p*C), S memory channels, h w grid cells
 
@@ -19,34 +22,44 @@ from tmu_models.tmu import Merge, TMUCell, TransferGates
 class Prediction:
     """What one pass over clips gives. `frames` (B, T-1, C, H, W) predicts frames 1 to T-1.
 
-    `memories` maps `cell/0`, `cell/1`, ... to (B, T-1, S, h, w), and is filled on request only. `distilled` maps
-    (layer, source) to (B, T-1, S, h, w): what the target takes for that source's memory.
+    `memories` maps `cell/0`, `spatiotemporal/0`, ... to (B, T-1, S, h, w): all of the network's, or those asked for.
+    `distilled` maps (layer, source) to (B, T-1, S, h, w): what the target takes for that source's memory.
+    `decoupling` is PredRNN-v2's loss, of networks that were built with it.
     """
 
     frames: torch.Tensor
     memories: dict[str, torch.Tensor] = field(default_factory=dict)
     distilled: dict[tuple[int, str], torch.Tensor] = field(default_factory=dict)
+    decoupling: torch.Tensor | None = None
 
 
 class VideoPredictor(nn.Module):
-    """ConvLSTM layers between patches and patches; any of them may be a TMU.
+    """Recurrent layers between patches and patches; any of them may be a TMU.
 
-    State-dict keys of the plain network are those of the public TMU code: `cell_list.{l}.conv.0`, `conv_last`.
+    State-dict keys are those of the public codes: `cell_list.{l}`, `conv_last`, and `adapter` where PredRNN-v2's
+    decoupling is on.
     """
 
     def __init__(
         self,
         *,
         channels: int,
-        frame_size: tuple[int, int],
+        frame_size: tuple[int, int] | None,
         patch_size: int,
         hidden: Sequence[int],
         kernel_size: int,
+        family: str = "convlstm",
+        layer_norm: bool = False,
+        decoupling: bool = False,
     ) -> None:
+        """`frame_size` (H, W) may be None for a network that runs on frames of any size: without layer norm or TMU.
+
+        Raises ShapeError for sizes that do not fit each other, and for an unknown family.
+        """
         super().__init__()
         if not hidden:
             raise ShapeError("a network needs at least one layer; give hidden=(64, 64, 64, 64), say")
-        if frame_size[0] % patch_size or frame_size[1] % patch_size:
+        if frame_size is not None and (frame_size[0] % patch_size or frame_size[1] % patch_size):
             raise ShapeError(
                 f"patch_size {patch_size} does not divide frames of {frame_size[0]}x{frame_size[1]}; choose a divisor"
             )
@@ -55,22 +68,44 @@ class VideoPredictor(nn.Module):
         self.patch_size = patch_size
         self.hidden = tuple(hidden)
         self.kernel_size = kernel_size
+        self.family = family
+        self.layer_norm = layer_norm
         patch_channels = patch_size**2 * channels
+        make_cell = cell_maker(family)
         widths = [patch_channels, *hidden]
         self.cell_list = nn.ModuleList(
-            ConvLSTMCell(width, next_width, kernel_size) for width, next_width in zip(widths, hidden, strict=False)
+            make_cell(width, next_width, kernel_size, self.grid if layer_norm else None)
+            for width, next_width in zip(widths, hidden, strict=False)
         )
         self.conv_last = nn.Conv2d(hidden[-1], patch_channels, 1, bias=False)
+        self.has_flow = self.cells[0].has_flow
+        if self.has_flow and len(set(hidden)) > 1:
+            raise ShapeError(f"family {family!r} passes one memory through all layers: hidden {hidden} must be equal")
+        self.adapter: nn.Conv2d | None = None
+        if decoupling:
+            if not self.has_flow:
+                raise ShapeError(
+                    f"family {family!r} has one memory only, there is nothing to decouple; set it to false"
+                )
+            self.adapter = nn.Conv2d(hidden[0], hidden[0], 1, bias=False)
+
+    @property
+    def cells(self) -> list[Cell]:
+        return cast("list[Cell]", list(self.cell_list))
 
     @property
     def grid(self) -> tuple[int, int]:
-        """Cells of the recurrent grid, (h, w)."""
+        """Cells of the recurrent grid, (h, w). Raises ShapeError where the network has no frame size of its own."""
+        if self.frame_size is None:
+            raise ShapeError("a layer norm or a TMU needs a grid: build the network with frame_size=(H, W)")
         return self.frame_size[0] // self.patch_size, self.frame_size[1] // self.patch_size
 
     @property
     def memory_channels(self) -> dict[str, int]:
         """The memories this network has, by name, and the channels of each."""
-        return {f"cell/{layer}": width for layer, width in enumerate(self.hidden)}
+        own = {f"cell/{layer}": width for layer, width in enumerate(self.hidden)}
+        flow = {f"spatiotemporal/{layer}": width for layer, width in enumerate(self.hidden) if self.has_flow}
+        return own | flow
 
     def add_transfer(
         self,
@@ -78,30 +113,45 @@ class VideoPredictor(nn.Module):
         sources: Mapping[str, int],
         *,
         kernel_size: int = 5,
-        merge: Merge = "mean",
+        gate: Gate = "place",
+        merge: Merge | Literal["released"] = "mean",
         bias: float = 0.0,
     ) -> None:
         """Turn the cells of `layers` into TMUs that distil `sources` (name -> memory channels).
 
-        Weights the cells already have are kept, so a network may first load a source's weights. Raises ShapeError for
-        a layer that does not exist or already is a TMU.
+        Weights the cells already have are kept, so a network may first load a source's weights; but `released` builds
+        the public code's cell anew. Raises ShapeError for a layer that does not exist or already is a TMU, and for
+        `released` in a family other than ConvLSTM.
         """
         for layer in layers:
             if not 0 <= layer < len(self.hidden):
                 raise ShapeError(f"layer {layer} does not exist; this network has layers 0 to {len(self.hidden) - 1}")
-            cell: nn.Module = self.cell_list[layer]
-            if not isinstance(cell, ConvLSTMCell):
+            cell = self.cells[layer]
+            if isinstance(cell, (TMUCell, ReleasedTMUCell)):
                 raise ShapeError(f"layer {layer} already is a TMU; build the network anew to change its sources")
-            gates = TransferGates(
-                cell.in_channels,
-                cell.hidden_channels,
-                self.grid,
-                sources,
-                kernel_size=kernel_size,
-                merge=merge,
-                bias=bias,
+            self.cell_list[layer] = (
+                self._released_cell(cell, sources)
+                if merge == "released"
+                else TMUCell(
+                    cell,
+                    TransferGates(
+                        cell.in_channels,
+                        cell.hidden_channels,
+                        self.grid,
+                        sources,
+                        kernel_size=kernel_size,
+                        gate=gate,
+                        merge=merge,
+                        bias=bias,
+                    ),
+                )
             )
-            self.cell_list[layer] = TMUCell(cell, gates)
+
+    def _released_cell(self, cell: Cell, sources: Mapping[str, int]) -> ReleasedTMUCell:
+        if not isinstance(cell, ConvLSTMCell):
+            raise ShapeError(f"merge 'released' is a ConvLSTM's; family {self.family!r} takes mean, softmax or sum")
+        warn_that_memory_grows()
+        return ReleasedTMUCell(cell.in_channels, cell.hidden_channels, self.kernel_size, self.grid, sources)
 
     def forward(
         self,
@@ -109,20 +159,24 @@ class VideoPredictor(nn.Module):
         *,
         input_length: int,
         truth_mask: torch.Tensor | None = None,
-        keep_memories: Sequence[str] = (),
+        keep_memories: Sequence[str] | None = None,
     ) -> Prediction:
         """Predict frames 1 to T-1 of clips in [0, 1].
 
         The first `input_length` frames are shown; after them the network sees its own prediction, but for the clips
-        and steps where `truth_mask` (B, T-1-input_length) is 1, which see the true frame. Raises ShapeError for
-        clips, lengths, masks or memory names that do not fit.
+        and steps where `truth_mask` (B, T-1-input_length) is 1, which see the true frame. With `input_length` 1 and a
+        mask (B, T-2) that is reverse scheduled sampling. `keep_memories` names the memories to return; None returns
+        all. Raises ShapeError for clips, lengths, masks or memory names that do not fit.
         """
-        self._check(frames_BTCHW, input_length, truth_mask, keep_memories)
+        kept_names = tuple(self.memory_channels) if keep_memories is None else tuple(keep_memories)
+        self._check(frames_BTCHW, input_length, truth_mask, kept_names)
         true_BTPhw = to_patches(frames_BTCHW, self.patch_size)
-        cells = cast("list[ConvLSTMCell | TMUCell]", list(self.cell_list))
+        cells = self.cells
         states = [cell.initial(true_BTPhw[:, 0]) for cell in cells]
-        kept: dict[str, list[torch.Tensor]] = {name: [] for name in keep_memories}
+        flow = states[0].memory if self.has_flow else None
+        kept: dict[str, list[torch.Tensor]] = {name: [] for name in kept_names}
         distilled: dict[tuple[int, str], list[torch.Tensor]] = {}
+        similarities: list[torch.Tensor] = []
         generated: list[torch.Tensor] = []
         for t in range(frames_BTCHW.shape[1] - 1):
             x = true_BTPhw[:, t]
@@ -132,31 +186,37 @@ class VideoPredictor(nn.Module):
                     shown = truth_mask[:, t - input_length, None, None, None].to(x.dtype)
                     x = shown * true_BTPhw[:, t] + (1 - shown) * x
             for layer, cell in enumerate(cells):
-                if isinstance(cell, TMUCell):
-                    states[layer], by_source = cell(x, states[layer])
-                    for source, memory in by_source.items():
-                        distilled.setdefault((layer, source), []).append(memory)
-                else:
-                    states[layer] = cell(x, states[layer])
-                x = states[layer].hidden
+                step = cell(x, states[layer], flow)
+                states[layer], flow = step.state, step.flow
+                x = step.state.hidden
+                for source, memory in step.distilled.items():
+                    distilled.setdefault((layer, source), []).append(memory)
                 if f"cell/{layer}" in kept:
-                    kept[f"cell/{layer}"].append(states[layer].memory)
+                    kept[f"cell/{layer}"].append(step.state.memory)
+                if f"spatiotemporal/{layer}" in kept:
+                    kept[f"spatiotemporal/{layer}"].append(cast(torch.Tensor, flow))
+                if self.adapter is not None and step.increments is not None:
+                    similarities.append(self._similarity(*step.increments))
             generated.append(self.conv_last(x))
         return Prediction(
             from_patches(torch.stack(generated, dim=1), self.patch_size),
             {name: torch.stack(steps, dim=1) for name, steps in kept.items()},
             {key: torch.stack(steps, dim=1) for key, steps in distilled.items()},
+            torch.stack(similarities).mean() if similarities else None,
         )
 
+    def _similarity(self, added: torch.Tensor, added_to_flow: torch.Tensor) -> torch.Tensor:
+        """Mean absolute cosine between what entered the two memories, per clip and channel (PredRNN-v2, eq. 6)."""
+        assert self.adapter is not None
+        one, other = self.adapter(added).flatten(2), self.adapter(added_to_flow).flatten(2)
+        return torch.cosine_similarity(one, other, dim=2).abs().mean()
+
     def _check(
-        self,
-        frames: torch.Tensor,
-        input_length: int,
-        truth_mask: torch.Tensor | None,
-        keep_memories: Sequence[str],
+        self, frames: torch.Tensor, input_length: int, truth_mask: torch.Tensor | None, keep_memories: Sequence[str]
     ) -> None:
-        if frames.dim() != 5 or frames.shape[2:] != (self.channels, *self.frame_size):
-            wanted = f"(B, T, {self.channels}, {self.frame_size[0]}, {self.frame_size[1]})"
+        size = self.frame_size or tuple(frames.shape[3:])
+        if frames.dim() != 5 or frames.shape[2:] != (self.channels, *size):
+            wanted = f"(B, T, {self.channels}, {', '.join(map(str, self.frame_size or ('H', 'W')))})"
             raise ShapeError(f"clips of shape {tuple(frames.shape)} do not fit a network for {wanted}")
         T = frames.shape[1]
         if not 1 <= input_length < T:

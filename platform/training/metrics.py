@@ -8,8 +8,9 @@ Each returns one number a frame, (B, T). Means over frames and clips are the cal
 """
 
 import numpy as np
-from skimage.metrics import structural_similarity
+import torch
 
+from platform.training.ssim import ssim_uint8
 from tmu_models import ShapeError
 
 
@@ -36,12 +37,8 @@ def _as_bytes(frames: np.ndarray) -> np.ndarray:
 
 
 def _ssim(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    B, T = true.shape[:2]
-    scores = np.empty((B, T))
-    for b in range(B):
-        for t in range(T):
-            scores[b, t] = structural_similarity(true[b, t], predicted[b, t], channel_axis=0)
-    return scores
+    frames = [clips.reshape(-1, *clips.shape[2:]) for clips in (true, predicted)]
+    return ssim_uint8(*frames, threads=torch.get_num_threads()).reshape(true.shape[:2])
 
 
 def _psnr(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:

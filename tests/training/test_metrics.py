@@ -4,8 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from skimage.metrics import structural_similarity
 
+from platform.training.events import EventScores
 from platform.training.metrics import per_frame_scores
+from platform.training.ssim import ssim_uint8
 from tmu_models import ShapeError
 
 CASE = Path(__file__).parents[1] / "fixtures" / "reference" / "metrics" / "case.npz"
@@ -32,3 +35,42 @@ def test_identical_frames_have_infinite_psnr_and_no_error() -> None:
 def test_clips_of_different_shape_are_refused() -> None:
     with pytest.raises(ShapeError, match="differ in shape"):
         per_frame_scores(np.zeros((1, 2, 1, 16, 16)), np.zeros((1, 3, 1, 16, 16)))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_ssim_of_many_frames_equals_scikit_image_of_each(channels: int, threads: int) -> None:
+    rng = np.random.default_rng(0)
+    true = rng.integers(0, 256, (40, channels, 33, 29), dtype=np.uint8)
+    predicted = np.clip(true + rng.integers(-40, 40, true.shape), 0, 255).astype(np.uint8)
+    predicted[3], true[4] = 0, 255  # flat frames
+    wanted = [structural_similarity(t, p, channel_axis=0) for t, p in zip(true, predicted, strict=True)]
+    np.testing.assert_allclose(ssim_uint8(true, predicted, threads=threads), wanted, rtol=1e-9, atol=1e-12)
+
+
+def test_a_frame_smaller_than_the_window_is_refused() -> None:
+    with pytest.raises(ValueError, match="smaller than SSIM's window"):
+        ssim_uint8(np.zeros((1, 1, 6, 8), np.uint8), np.zeros((1, 1, 6, 8), np.uint8))
+
+
+def test_rain_scores_pool_before_they_divide() -> None:
+    scores = EventScores([10, 50])
+    scores.add(np.array([20, 20, 0, 60]), np.array([20, 0, 20, 60]))
+    scores.add(np.array([0, 0]), np.array([0, 0]))
+    scores.add(np.array([20]), np.array([20]))
+    got = scores.scores()
+    assert (got["csi_10"], got["pod_10"], got["far_10"]) == (3 / 5, 3 / 4, 1 / 4)
+    assert (got["csi_50"], got["pod_50"], got["far_50"]) == (1, 1, 0)
+
+
+def test_a_missing_pixel_counts_for_nothing() -> None:
+    masked, without = EventScores([10]), EventScores([10])
+    masked.add(np.array([20, 20]), np.array([20, 0]), valid=np.array([True, False]))
+    without.add(np.array([20]), np.array([20]))
+    assert masked.scores() == without.scores()
+
+
+def test_without_events_a_score_is_undefined_and_not_a_number_made_up() -> None:
+    scores = EventScores([10])
+    scores.add(np.array([0.0]), np.array([0.0]))
+    assert scores.scores() == {"csi_10": None, "pod_10": None, "far_10": None}

@@ -1,0 +1,126 @@
+"""Checkpoints of the public codes, as networks of ours.
+
+A file is `torch.save({"net_param": state_dict})` of the TMU and PredRNN codes, a plain state dict of OpenSTL, or a
+Lightning checkpoint of it (`state_dict`, keys beginning with `model.`). Only plain tensors are unpickled. All sizes are
+read from the weights; the patch size is not in them and must be told.
+"""
+
+import math
+import pickle
+import re
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tmu_models.errors import CheckpointError
+from tmu_models.network import VideoPredictor
+
+REFERENCE_FAMILIES = ("convlstm", "tmu", "predrnn")
+# Keys that OpenSTL's cells carry and never use.
+_UNUSED_BY_OPENSTL = re.compile(r"^cell_list\.\d+\.(conv_o\.\d+|conv_last)\.")
+
+
+def load_reference_checkpoint(path: str | Path, *, family: str, patch_size: int) -> VideoPredictor:
+    """The network in a checkpoint of a public code, in evaluation mode.
+
+    `family` is convlstm (the TMU code's or OpenSTL's, told apart by their keys), tmu (its sources are named source_1,
+    source_2), or predrnn (with or without layer norm or decoupling, told apart likewise). Raises CheckpointError for a
+    file that cannot be read, another family, sizes that contradict each other, or weights that are not finite.
+    """
+    if family not in REFERENCE_FAMILIES:
+        raise CheckpointError(f"no reference family {family!r}; known: {', '.join(REFERENCE_FAMILIES)}")
+    weights = _state_dict(Path(path))
+    found = _family_of(weights)
+    if found != family and not (family == "convlstm" and found == "convlstm_openstl"):
+        raise CheckpointError(
+            f"{path} holds a {found or 'network of no known family'}, not a {family}; set family to fit"
+        )
+    if found == "convlstm_openstl":
+        weights = {key: value for key, value in weights.items() if not _UNUSED_BY_OPENSTL.match(key)}
+    network = _network_for(Path(path), found, weights, patch_size)
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise CheckpointError(f"{path}: weights do not fit a {family}: {str(error).splitlines()[-1].strip()}") from None
+    return network.eval()
+
+
+def _state_dict(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise CheckpointError(f"{path} does not exist; give the path of a checkpoint file") from None
+    except pickle.UnpicklingError:
+        raise CheckpointError(
+            f"{path} is damaged or holds more than plain tensors, which is not loaded for safety. "
+            "Save it again as torch.save(model.state_dict(), path)."
+        ) from None
+    except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise CheckpointError(f"{path} is cut off or no checkpoint ({reason}). Copy it again.") from None
+    for wrapper in ("net_param", "state_dict"):
+        if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
+            content = content[wrapper]
+    if not isinstance(content, dict) or not content or not all(isinstance(v, torch.Tensor) for v in content.values()):
+        raise CheckpointError(f"{path} holds no mapping of names to tensors; save model.state_dict()")
+    weights = {re.sub(r"^(module\.|model\.)+", "", str(key)): value.float() for key, value in content.items()}
+    for name, value in weights.items():
+        if not torch.isfinite(value).all():
+            raise CheckpointError(f"{path}: weight {name} is not finite (NaN or infinity); train or copy it again")
+    return weights
+
+
+def _family_of(weights: Mapping[str, torch.Tensor]) -> str | None:
+    if "cell_list.0.distiller1.0.weight" in weights:
+        return "tmu"
+    if "cell_list.0.conv.0.weight" in weights:
+        return "convlstm"
+    if "cell_list.0.conv_m.0.weight" in weights:
+        return "predrnn"
+    if "cell_list.0.conv_x.0.weight" in weights and "cell_list.0.conv_h.0.weight" in weights:
+        return "convlstm_openstl"
+    return None
+
+
+def _network_for(path: Path, family: str, weights: Mapping[str, torch.Tensor], patch_size: int) -> VideoPredictor:
+    """An untrained network of the checkpoint's sizes."""
+    output = weights.get("conv_last.weight")
+    if output is None or output.dim() != 4:
+        raise CheckpointError(f"{path} has no conv_last.weight, the 1x1 convolution to patches; is it a whole network?")
+    patch_channels = output.shape[0]
+    if patch_size < 1 or patch_channels % patch_size**2:
+        fitting = [p for p in range(1, 17) if patch_channels % p**2 == 0]
+        raise CheckpointError(
+            f"{path} predicts {patch_channels} channels a patch, which patches of {patch_size} cannot have; "
+            f"patch sizes that fit: {', '.join(map(str, fitting))}"
+        )
+    layers = 1 + max(int(match[1]) for key in weights if (match := re.match(r"cell_list\.(\d+)\.", key)))
+    name, share = ("conv", 4) if family in ("convlstm", "tmu") else ("conv_h", 4)
+    kernels = [weights.get(f"cell_list.{layer}.{name}.0.weight") for layer in range(layers)]
+    if any(kernel is None or kernel.dim() != 4 for kernel in kernels):
+        raise CheckpointError(f"{path}: not every one of its {layers} layers has {name}.0.weight; is the file whole?")
+    sizes = [kernel.shape for kernel in kernels if kernel is not None]
+    sources = 0
+    if family == "tmu":
+        sources = sum(bool(re.fullmatch(r"cell_list\.0\.distiller\d+\.0\.weight", key)) for key in weights)
+    hidden = [size[0] // (share + (sources if layer == 0 else 0)) for layer, size in enumerate(sizes)]
+    norm_name = "conv" if family in ("convlstm", "tmu") else "conv_x"
+    norm = weights.get(f"cell_list.0.{norm_name}.1.weight")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the released cell's growth: the user asked for it by name
+        network = VideoPredictor(
+            channels=patch_channels // patch_size**2,
+            frame_size=None if norm is None else (norm.shape[1] * patch_size, norm.shape[2] * patch_size),
+            patch_size=patch_size,
+            hidden=hidden,
+            kernel_size=math.isqrt(sizes[0][2] * sizes[0][3]),
+            family="convlstm" if family == "tmu" else family,
+            layer_norm=norm is not None and family != "tmu",
+            decoupling="adapter.weight" in weights,
+        )
+        if family == "tmu":
+            network.add_transfer((0,), {f"source_{k}": hidden[0] for k in range(1, sources + 1)}, merge="released")
+    return network

@@ -1,0 +1,71 @@
+"""The TMU cell exactly as the public code has it, its growing memory included.
+
+It differs from `tmu.TMUCell` around a ConvLSTM in three ways: one layer norm spans the gates of the cell and of the
+sources together; each source must have the target's width; and the merge adds c^ and every mixed memory without
+normalising, so that with K sources c grows by up to K + 1 in each step (RMS about 1 at step 0, 10^4 at step 18 in the
+released setting). Select it to reproduce published runs; for new work prefer `merge="mean"`.
+"""
+
+import warnings
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from tmu_models.cell import Cell, CellState, CellStep
+from tmu_models.errors import ShapeError
+from tmu_models.tmu import distiller
+
+
+class ReleasedTMUCell(Cell):
+    """State-dict keys are the public code's: `conv.0`, `conv.1`, `distiller1`, `distiller2`, ...
+
+    Gates in the order i, f, o, g, s_1, ..., s_K. Raises ShapeError for a source of another width.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        hidden_channels: int,
+        kernel_size: int,
+        grid: tuple[int, int],
+        sources: Mapping[str, int],
+    ) -> None:
+        super().__init__(in_channels, hidden_channels)
+        if not sources:
+            raise ShapeError("the released TMU cell needs at least one source; without sources use the plain cell")
+        for name, channels in sources.items():
+            if channels != hidden_channels:
+                raise ShapeError(
+                    f"source {name!r} has {channels} memory channels, the target {hidden_channels}; the released cell "
+                    "needs equal widths. Use merge mean, softmax or sum."
+                )
+        self.sources = tuple(sources)
+        out_channels = (4 + len(sources)) * hidden_channels
+        self.conv = nn.Sequential(
+            nn.Conv2d(in_channels + hidden_channels, out_channels, kernel_size, padding=kernel_size // 2),
+            nn.LayerNorm((out_channels, *grid)),
+        )
+        for number in range(1, len(sources) + 1):
+            self.add_module(f"distiller{number}", distiller(hidden_channels, hidden_channels, grid))
+
+    def forward(self, x: torch.Tensor, state: CellState, flow: torch.Tensor | None) -> CellStep:
+        gates = self.conv(torch.cat([x, state.hidden], dim=1))
+        i, f, o, g, *source_gates = torch.chunk(gates, 4 + len(self.sources), dim=1)
+        proposed = torch.sigmoid(f) * state.memory + torch.sigmoid(i) * torch.tanh(g)
+        hidden = torch.sigmoid(o) * torch.tanh(proposed)
+        memory, distilled = proposed, {}
+        for number, (name, gate) in enumerate(zip(self.sources, source_gates, strict=True), start=1):
+            distilled[name] = self.get_submodule(f"distiller{number}")(proposed)
+            opened = torch.sigmoid(gate)
+            memory = memory + opened * distilled[name] + (1 - opened) * proposed
+        return CellStep(CellState(hidden, memory), flow, distilled=distilled)
+
+
+def warn_that_memory_grows() -> None:
+    """Once a process, by the warnings filter's own rule."""
+    warnings.warn(
+        "merge 'released' reproduces the public code, whose memory grows by up to K + 1 in every step; "
+        "use 'mean' for new work",
+        stacklevel=3,
+    )
