@@ -11,6 +11,7 @@ from tmu_models.cell import Cell
 from tmu_models.convlstm import ConvLSTMCell
 from tmu_models.errors import ShapeError
 from tmu_models.families import cell_maker
+from tmu_models.knowledge_flow import KnowledgeFlowCell
 from tmu_models.patches import from_patches, to_patches
 from tmu_models.released import ReleasedTMUCell, warn_that_memory_grows
 from tmu_models.tmu import Gate, Merge, TMUCell, TransferGates
@@ -124,11 +125,7 @@ class VideoPredictor(nn.Module):
         `released` in a family other than ConvLSTM.
         """
         for layer in layers:
-            if not 0 <= layer < len(self.hidden):
-                raise ShapeError(f"layer {layer} does not exist; this network has layers 0 to {len(self.hidden) - 1}")
-            cell = self.cells[layer]
-            if isinstance(cell, (TMUCell, ReleasedTMUCell)):
-                raise ShapeError(f"layer {layer} already is a TMU; build the network anew to change its sources")
+            cell = self._plain_cell(layer)
             self.cell_list[layer] = (
                 self._released_cell(cell, sources)
                 if merge == "released"
@@ -147,6 +144,22 @@ class VideoPredictor(nn.Module):
                 )
             )
 
+    def add_knowledge_flow(self, layers: Sequence[int], sources: Mapping[str, int]) -> None:
+        """Let the cells of `layers` borrow from teachers (name -> memory channels) while training.
+
+        Their memories are given to `forward` as `teachers`. Raises ShapeError for a layer that does not exist.
+        """
+        for layer in layers:
+            self.cell_list[layer] = KnowledgeFlowCell(self._plain_cell(layer), sources)
+
+    def _plain_cell(self, layer: int) -> Cell:
+        if not 0 <= layer < len(self.hidden):
+            raise ShapeError(f"layer {layer} does not exist; this network has layers 0 to {len(self.hidden) - 1}")
+        cell = self.cells[layer]
+        if isinstance(cell, (TMUCell, ReleasedTMUCell, KnowledgeFlowCell)):
+            raise ShapeError(f"layer {layer} already draws on sources; build the network anew to change them")
+        return cell
+
     def _released_cell(self, cell: Cell, sources: Mapping[str, int]) -> ReleasedTMUCell:
         if not isinstance(cell, ConvLSTMCell):
             raise ShapeError(f"merge 'released' is a ConvLSTM's; family {self.family!r} takes mean, softmax or sum")
@@ -160,13 +173,15 @@ class VideoPredictor(nn.Module):
         input_length: int,
         truth_mask: torch.Tensor | None = None,
         keep_memories: Sequence[str] | None = None,
+        teachers: Mapping[str, torch.Tensor] | None = None,
     ) -> Prediction:
         """Predict frames 1 to T-1 of clips in [0, 1].
 
         The first `input_length` frames are shown; after them the network sees its own prediction, but for the clips
         and steps where `truth_mask` (B, T-1-input_length) is 1, which see the true frame. With `input_length` 1 and a
         mask (B, T-2) that is reverse scheduled sampling. `keep_memories` names the memories to return; None returns
-        all. Raises ShapeError for clips, lengths, masks or memory names that do not fit.
+        all. `teachers` (source -> memory (B, T-1, S, h, w)) feeds knowledge-flow layers; without it they stand alone.
+        Raises ShapeError for clips, lengths, masks or memory names that do not fit.
         """
         kept_names = tuple(self.memory_channels) if keep_memories is None else tuple(keep_memories)
         self._check(frames_BTCHW, input_length, truth_mask, kept_names)
@@ -186,6 +201,8 @@ class VideoPredictor(nn.Module):
                     shown = truth_mask[:, t - input_length, None, None, None].to(x.dtype)
                     x = shown * true_BTPhw[:, t] + (1 - shown) * x
             for layer, cell in enumerate(cells):
+                if isinstance(cell, KnowledgeFlowCell):
+                    cell.teach(None if teachers is None else {name: m[:, t] for name, m in teachers.items()})
                 step = cell(x, states[layer], flow)
                 states[layer], flow = step.state, step.flow
                 x = step.state.hidden
@@ -204,6 +221,11 @@ class VideoPredictor(nn.Module):
             {key: torch.stack(steps, dim=1) for key, steps in distilled.items()},
             torch.stack(similarities).mean() if similarities else None,
         )
+
+    def dependence(self) -> torch.Tensor | None:
+        """Knowledge Flow's penalty, the mean over its layers of -log of their own weight; None without such layers."""
+        terms = [cell.dependence() for cell in self.cells if isinstance(cell, KnowledgeFlowCell)]
+        return torch.stack(terms).mean() if terms else None
 
     def _similarity(self, added: torch.Tensor, added_to_flow: torch.Tensor) -> torch.Tensor:
         """Mean absolute cosine between what entered the two memories, per clip and channel (PredRNN-v2, eq. 6)."""

@@ -12,4 +12,7 @@ def build_network(config: NetworkConfig, *, channels: int, frame_size: int) -> V
         patch_size=config.patch_size,
         hidden=config.hidden,
         kernel_size=config.kernel_size,
+        family=config.family,
+        layer_norm=config.layer_norm,
+        decoupling=config.decoupling,
     )

@@ -14,16 +14,24 @@ SPACE_NAMES = (
     "sources",
     "start",
     "feed",
+    "memory",
+    "transfer",
     "learning_rate",
+    "l2_sp",
     "tmu.layers",
+    "tmu.gate",
     "tmu.merge",
     "tmu.bias",
     "tmu.kernel_size",
     "distil.weight",
+    "distil.what",
+    "distil.schedule",
+    "distil.until",
+    "distil.normalise",
     "distil.source_weight",
 )
 # Drawn only when at least one source was: without sources they change nothing.
-NEEDS_SOURCES = ("feed", "tmu.", "distil.")
+NEEDS_SOURCES = ("feed", "memory", "transfer", "tmu.", "distil.")
 
 
 class Parameter(Model):

@@ -2,18 +2,24 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from platform.config.model import Model
 
 
 class SamplingConfig(Model):
-    """Scheduled sampling: the chance of showing the true frame falls linearly from `start` to 0.
+    """How often the true frame is shown in training. Fractions are of all training steps.
 
-    `until` is a fraction of all training steps. The released code goes from 1 to 0 in 50,000 of 80,000 steps.
+    `scheduled`: after the observed frames the chance falls linearly from `start` to 0 at `until`; the released TMU code
+    goes from 1 to 0 in 50,000 of 80,000 steps. `reverse` (PredRNN-v2): the chance among observed frames is 0.5 until
+    `begin`, rises exponentially with the time `rise`, and is 1 from `until`; among later frames it falls from 0.5 at
+    `begin` linearly to 0 at `until`. Its published numbers are 25,000, 5,000 and 50,000 of 80,000 steps.
     """
 
+    kind: Literal["scheduled", "reverse"] = "scheduled"
     start: Annotated[float, Field(ge=0, le=1)] = 1.0
+    begin: Annotated[float, Field(ge=0, lt=1)] = 0.3125
+    rise: Annotated[float, Field(gt=0, le=1)] = 0.0625
     until: Annotated[float, Field(gt=0, le=1)] = 0.625
 
 
@@ -26,6 +32,7 @@ class TrainingConfig(Model):
     reverse: bool = True  # each batch also reversed in time, as a second step, as released
     sampling: SamplingConfig = SamplingConfig()
     schedule: Literal["constant", "cosine"] = "constant"  # of the learning rate; constant as released
+    decoupling_weight: NonNegativeFloat = 0.1  # of PredRNN-v2's loss, in networks with decoupling
     gradient_clip: PositiveFloat | None = None  # largest norm of the gradient; None as released
 
 

@@ -14,23 +14,35 @@ class GateConfig(Model):
     """How a target cell mixes what its sources remember. Equations: `tmu_models/tmu.py`."""
 
     layers: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0,)  # which cells are TMUs
-    merge: Literal["mean", "softmax", "sum"] = "mean"
+    gate: Literal["place", "channel", "none"] = "place"  # one for each channel and place, each channel, or fixed
+    merge: Literal["mean", "softmax", "sum", "released"] = "mean"
     bias: float = 0.0  # added to every gate before training; negative starts closed
     kernel_size: Annotated[PositiveInt, AfterValidator(odd)] = 5  # of the convolution that computes the gates
 
 
 class DistilConfig(Model):
-    """The imitation loss: how strongly a distilled memory is held to the source's own."""
+    """The imitation loss: how strongly a target is held to what its sources remember, or predict."""
 
-    weight: NonNegativeFloat = 0.1  # 0 switches it off: then no memory is asked for
+    weight: NonNegativeFloat = 0.1  # 0 switches it off: the same cell, and nothing is asked of a source
+    what: Literal["memory", "frames"] = "memory"  # frames: output distillation, without transfer gates
+    added: bool = True  # false: the loss is computed and logged, never added, as the public code does
+    normalise: bool = True  # by the variance of each source's memory, so that one weight means the same for all
+    schedule: Literal["constant", "linear", "cosine"] = "constant"  # of the weight, down to 0 at `until`
+    until: Annotated[float, Field(gt=0, le=1)] = 1.0  # fraction of training after which nothing is imitated
     source_weights: dict[str, PositiveFloat] = {}  # relative weight of a source; 1 where it is not named
 
 
 class TrialSettings(Model):
-    """One choice of settings. `sources` may be empty: that is the scratch (or finetune) baseline."""
+    """One choice of settings. `sources` may be empty: that is the scratch (or finetune) baseline.
+
+    With sources and `distil.weight` 0 it is the control: the same cell, nothing imitated.
+    """
 
     sources: tuple[str, ...] = ()
     start: str = SCRATCH  # or the name of a source whose weights fit
+    transfer: Literal["tmu", "knowledge_flow"] = "tmu"
+    memory: str | None = None  # which memory of every source, e.g. cell/1; None: what each source's own setting says
+    l2_sp: NonNegativeFloat = 0.0  # pulls weights that came from `start` back to where they began
     tmu: GateConfig = GateConfig()
     distil: DistilConfig = DistilConfig()
     learning_rate: PositiveFloat = 3e-4

@@ -27,7 +27,8 @@ from platform.memory.blocks import BlockStore
 from platform.memory.compute import SourceRunner
 from platform.memory.in_process import InProcessMemory
 from platform.memory.request import MemoryIdentity, Request
-from platform.training.run import Imitation, TrainingRun
+from platform.training.imitation import Imitation
+from platform.training.run import TrainingRun
 from tmu_models import VideoPredictor
 
 MEMORY = "cell/0"
@@ -113,7 +114,7 @@ def step_times(setting: Setting, num_sources: int, home: Home, clips: ClipBlocks
 def make_runner(setting: Setting, clips: ClipBlocks, home: Home, *, seed: int) -> SourceRunner:
     torch.manual_seed(seed)
     network = build_network(setting.network, channels=clips.channels, frame_size=setting.frame_size)
-    identity = MemoryIdentity(f"bench-{seed}", MEMORY, clips.fingerprint, setting.input_length)
+    identity = MemoryIdentity(f"bench-{seed}", clips.fingerprint, setting.input_length, network.grid)
     return SourceRunner(network.eval().requires_grad_(False), clips, identity, BlockStore(home.memory))
 
 
@@ -123,7 +124,7 @@ def make_run(setting: Setting, clips: ClipBlocks, provider: InProcessMemory, sou
     imitation = None
     if sources:
         network.add_transfer((0,), dict.fromkeys(sources, setting.network.hidden[0]))
-        imitation = Imitation(provider, sources, weight=0.1)
+        imitation = Imitation(provider, dict.fromkeys(sources, MEMORY), weight=0.1)
     return TrainingRun(
         network,
         clips,

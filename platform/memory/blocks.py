@@ -41,7 +41,7 @@ class BlockStore:
         path.parent.mkdir(parents=True, exist_ok=True)
         rounded = np.ascontiguousarray(memories, dtype=identity.dtype)
         column = pa.FixedShapeTensorArray.from_numpy_ndarray(rounded)
-        batch = pa.record_batch([column], names=[identity.memory])
+        batch = pa.record_batch([column], names=[request.memory])
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file, pa.ipc.new_file(file, batch.schema) as writer:

@@ -5,8 +5,10 @@ import torch
 
 from platform.benchmarks.blocks import ClipBlocks
 from platform.benchmarks.tensors import clips_to_float
+from platform.config.errors import UserError
 from platform.memory.blocks import BlockStore
-from platform.memory.request import Counters, MemoryIdentity, Request
+from platform.memory.fit import fit_frames, resize
+from platform.memory.request import FRAMES, Counters, MemoryIdentity, Request
 from tmu_models import VideoPredictor
 
 
@@ -39,9 +41,23 @@ class SourceRunner:
 
     @torch.inference_mode()
     def compute(self, request: Request) -> np.ndarray:
-        """The memories themselves in float32, past the store."""
-        frames = clips_to_float(self.clips.frames(request.block), self.device, reverse=request.direction == "reverse")
+        """The memories themselves in float32, past the store: on the target's grid, frames at the clips' size.
+
+        Raises UserError for a memory that the source does not have.
+        """
+        clips = clips_to_float(self.clips.frames(request.block), self.device, reverse=request.direction == "reverse")
+        network = self.network
+        frames = fit_frames(clips, network.channels, network.frame_size or (clips.shape[3], clips.shape[4]))
         input_length = self.identity.input_length if request.feed == "own" else frames.shape[1] - 1
-        name = self.identity.memory
-        prediction = self.network(frames, input_length=input_length, keep_memories=[name])
-        return prediction.memories[name].cpu().numpy()
+        if request.memory == FRAMES:
+            predicted = network(frames, input_length=input_length, keep_memories=()).frames
+            return fit_frames(predicted, clips.shape[2], (clips.shape[3], clips.shape[4])).cpu().numpy()
+        if request.memory not in network.memory_channels:
+            raise no_such_memory(request.source, request.memory, network)
+        prediction = network(frames, input_length=input_length, keep_memories=[request.memory])
+        return resize(prediction.memories[request.memory], self.identity.grid).cpu().numpy()
+
+
+def no_such_memory(source: str, memory: str, network: VideoPredictor) -> UserError:
+    known = ", ".join(network.memory_channels)
+    return UserError(f"source {source!r} has no memory {memory!r}; it has {known}. Set sources.{source}.memory.")

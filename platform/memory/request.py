@@ -8,6 +8,7 @@ import numpy as np
 
 Direction = Literal["forward", "reverse"]
 Feed = Literal["own", "truth"]
+FRAMES = "frames"  # the name under which a source's own predictions are served like a memory
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class Request:
     block: int
     direction: Direction = "forward"
     feed: Feed = "own"
+    memory: str = "cell/0"  # or another of the source's, or FRAMES
 
 
 @dataclass(frozen=True)
@@ -25,15 +27,15 @@ class MemoryIdentity:
     """Everything but the request that decides what the numbers are."""
 
     weights_sha256: str
-    memory: str  # "cell/0"
     clips_fingerprint: str  # frames, lengths, resizing, permutation, block size
     input_length: int
+    grid: tuple[int, int]  # of the target, to which memories are resized
     dtype: str = "float16"
 
     def folder(self, request: Request) -> str:
-        """The folder name that blocks of this source, direction and feed share."""
-        parts = [self.weights_sha256, self.memory, self.clips_fingerprint, str(self.input_length), self.dtype]
-        parts += [request.direction, request.feed, "v1"]
+        """The folder name that blocks of this source, memory, direction and feed share."""
+        parts = [self.weights_sha256, self.clips_fingerprint, str(self.input_length), str(self.grid), self.dtype]
+        parts += [request.memory, request.direction, request.feed, "v2"]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 

@@ -8,7 +8,8 @@ step), so a run continued from `state()` is the run that was not interrupted.
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,10 @@ import torch
 from platform.benchmarks.blocks import ClipBlocks, epoch_blocks
 from platform.benchmarks.tensors import clips_to_float
 from platform.config.training import TrainingConfig
-from platform.memory.request import Direction, Feed, MemoryProvider, Request
-from tmu_models import VideoPredictor, distillation_loss, prediction_loss
+from platform.memory.request import Direction
+from platform.training.imitation import Imitation
+from platform.training.sampling import truth_mask
+from tmu_models import StartingPoint, VideoPredictor, prediction_loss
 
 # B clips, T frames, C channels, H W pixels, S memory channels, h w grid cells
 
@@ -28,17 +31,6 @@ WARM_UP = 0.05  # of all steps
 
 class TrainingDiverged(RuntimeError):
     """The loss is no longer a number."""
-
-
-@dataclass(frozen=True)
-class Imitation:
-    """What a target distils: whose memories, from where, how strongly."""
-
-    provider: MemoryProvider
-    sources: tuple[str, ...]
-    weight: float
-    source_weights: Mapping[str, float] = field(default_factory=dict)
-    feed: Feed = "own"
 
 
 @dataclass(frozen=True)
@@ -78,6 +70,8 @@ class TrainingRun:
         seed: int,
         order_seed: int = 0,
         imitation: Imitation | None = None,
+        starting_point: StartingPoint | None = None,
+        l2_sp: float = 0.0,
         device: str | torch.device = "cpu",
     ) -> None:
         """`seed` draws the sampling masks; `order_seed` the order of clips, shared by all trials of a search."""
@@ -88,9 +82,12 @@ class TrainingRun:
         self.seed = seed
         self.order_seed = order_seed
         self.imitation = imitation
+        self.starting_point = starting_point if l2_sp > 0 else None
+        self.l2_sp = l2_sp
         self.device = device
         self.learning_rate = learning_rate
         self.optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate)
+        self.total_steps = num_steps(plan, clips)
         self.epochs_done = 0
         self.steps_done = 0
 
@@ -130,19 +127,25 @@ class TrainingRun:
     def step(
         self, frames_BTCHW: torch.Tensor, memories: Mapping[str, torch.Tensor]
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """One optimiser step; returns the two losses, on the device, without waiting for them.
+        """One optimiser step; returns prediction and imitation loss, on the device, without waiting for them.
 
-        `memories` maps each source to (B, T-1, S, h, w); it is empty where nothing is distilled.
+        `memories` maps each source to (B, T-1, S, h, w); it is empty where nothing is imitated.
         """
+        shown, mask = self._truth_mask(frames_BTCHW)
+        teachers = memories if memories and self.imitation and self.imitation.way == "knowledge_flow" else None
         prediction = self.network(
-            frames_BTCHW, input_length=self.input_length, truth_mask=self._truth_mask(frames_BTCHW)
+            frames_BTCHW, input_length=shown, truth_mask=mask, keep_memories=(), teachers=teachers
         )
         loss = prediction_loss(prediction, frames_BTCHW)
-        imitation = loss.new_zeros(())
-        total = loss
-        if self.imitation is not None:
-            imitation = distillation_loss(prediction, memories, self.imitation.source_weights)
-            total = loss + self.imitation.weight * imitation
+        total, imitation = loss, loss.new_zeros(())
+        if self.imitation is not None and memories:
+            imitation = self.imitation.loss(self.network, prediction, memories, self._scales)
+            if self.imitation.added:
+                total = total + self.imitation.strength(self.progress) * imitation
+        if prediction.decoupling is not None:
+            total = total + self.plan.decoupling_weight * prediction.decoupling
+        if self.starting_point is not None:
+            total = total + self.l2_sp * self.starting_point.distance()
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
         if self.plan.gradient_clip is not None:
@@ -152,6 +155,15 @@ class TrainingRun:
         self.optimizer.step()
         self.steps_done += 1
         return loss.detach(), imitation.detach()
+
+    @property
+    def progress(self) -> float:
+        """The fraction of all steps that is done."""
+        return self.steps_done / self.total_steps
+
+    @cached_property
+    def _scales(self) -> dict[str, float]:
+        return self.imitation.scales() if self.imitation is not None else {}
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on, as tensors and plain numbers."""
@@ -173,46 +185,33 @@ class TrainingRun:
         left = batches_per_epoch(self.plan, self.clips)
         for block in epoch_blocks(self.clips.num_blocks, self.order_seed, epoch):
             clips = self.clips.frames(block)
-            memories = {direction: self._memories(block, direction) for direction in self._directions}
+            memories = {direction: self._fetch(block, direction) for direction in self._directions}
             order = np.random.default_rng((self.order_seed, epoch, block)).permutation(len(clips))
             for first in range(0, len(order), self.plan.batch_size):
                 rows = order[first : first + self.plan.batch_size]
                 for direction in self._directions:
                     frames = clips_to_float(clips[rows], self.device, reverse=direction == "reverse")
-                    yield (
-                        frames,
-                        {
-                            source: torch.from_numpy(states[rows]).to(self.device)
-                            for source, states in memories[direction].items()
-                        },
-                    )
+                    fetched = memories[direction].items()
+                    yield frames, {name: torch.from_numpy(m[rows]).to(self.device) for name, m in fetched}
                 left -= 1
                 if left == 0:
                     return
+
+    def _fetch(self, block: int, direction: Direction) -> dict[str, np.ndarray]:
+        """What the sources remember of a block; nothing where nothing is imitated any more."""
+        if self.imitation is None or self.imitation.strength(self.progress) == 0:
+            return {}
+        return self.imitation.fetch(block, direction)
 
     def _learning_rate_factor(self) -> float:
         """Cosine: up over the first twentieth of all steps, then down to 0, so that a short run settles."""
         if self.plan.schedule == "constant":
             return 1.0
-        progress = self.steps_done / num_steps(self.plan, self.clips)
+        progress = self.progress
         return min((progress + 1e-3) / WARM_UP, 0.5 * (1 + math.cos(math.pi * progress)))
 
-    def _truth_mask(self, frames_BTCHW: torch.Tensor) -> torch.Tensor | None:
-        """1 where the true frame is shown after the observed ones, (B, T-1-input_length)."""
-        sampling = self.plan.sampling
-        progress = self.steps_done / (num_steps(self.plan, self.clips) * sampling.until)
-        chance = sampling.start * max(0.0, 1.0 - progress)
+    def _truth_mask(self, frames_BTCHW: torch.Tensor) -> tuple[int, torch.Tensor | None]:
         B, T = frames_BTCHW.shape[:2]
-        if chance == 0 or self.input_length == T - 1:
-            return None
-        draws = np.random.default_rng((self.seed, self.steps_done)).random((B, T - 1 - self.input_length))
-        return torch.from_numpy((draws < chance).astype(np.float32)).to(self.device)
-
-    def _memories(self, block: int, direction: Direction) -> dict[str, np.ndarray]:
-        """What the sources remember of a block, by source, (N, T-1, S, h, w)."""
-        if self.imitation is None:
-            return {}
-        return {
-            source: self.imitation.provider.states(Request(source, block, direction, self.imitation.feed))
-            for source in self.imitation.sources
-        }
+        seed = (self.seed, self.steps_done)
+        shown, mask = truth_mask(self.plan.sampling, self.progress, B, T, self.input_length, seed)
+        return shown, None if mask is None else torch.from_numpy(mask).to(self.device)

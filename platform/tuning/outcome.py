@@ -44,7 +44,7 @@ def test_best(plan: TargetPlan, folder: RunFolder, record: TrialRecord) -> dict[
     A few test clips with their predictions go to `predictions.npz`.
     """
     benchmark = plan.benchmark()
-    network = plan.build(TrialSettings.model_validate(record.settings), record.seed, benchmark.channels)
+    network, _ = plan.build(TrialSettings.model_validate(record.settings), record.seed, benchmark.channels)
     network.load_state_dict(load_file(folder.best / "target.safetensors"))
     clips, input_length = benchmark.blocks("test"), plan.config.benchmark.input_length
     evaluation = evaluate(network, clips, input_length)

@@ -15,12 +15,12 @@ from rich.console import Console
 
 from platform.bank.bank import Bank
 from platform.benchmarks.catalog import Benchmark, open_benchmark
-from platform.config.errors import UserError
 from platform.config.home import Home
 from platform.config.load import dump_run
 from platform.config.run import RunConfig
 from platform.config.search import OBJECTIVES, SearchConfig
 from platform.memory.actor import ServedSource, start_servers
+from platform.memory.compute import no_such_memory
 from platform.memory.request import MemoryIdentity
 from platform.results.record import TrialRecord
 from platform.results.run_folder import RunFolder
@@ -103,23 +103,16 @@ def pretrain_sources(config: RunConfig, home: Home, resources: TrialResources, c
 def served_sources(
     config: RunConfig, home: Home, entries: Mapping[str, str], benchmark: Benchmark
 ) -> dict[str, ServedSource]:
-    """What each source serves. Raises UserError for a memory it does not have, or on another grid than the target's."""
+    """What each source serves. Raises UserError for a memory it does not have, or weights that are not the card's."""
     bank, clips, served = Bank(home.bank), benchmark.blocks("train"), {}
-    target_grid = config.benchmark.frame_size // config.network.patch_size
+    cells = config.benchmark.frame_size // config.network.patch_size
     for name, entry in entries.items():
         card, network, memory = bank.card(entry), bank.load(entry), config.sources[name].memory
         if memory not in network.memory_channels:
-            known = ", ".join(network.memory_channels)
-            raise UserError(f"source {name!r} has no memory {memory!r}; it has {known}. Set sources.{name}.memory.")
-        sides = (card.channels, card.frame_size, network.grid[0])
-        wanted = (benchmark.channels, config.benchmark.frame_size, target_grid)
-        if sides != wanted:
-            raise UserError(
-                f"source {name!r} was trained on {sides[0]}-channel frames of {sides[1]} with a grid of {sides[2]}, "
-                f"the target has {wanted[0]}, {wanted[1]}, {wanted[2]}. Drop it from `sources`, or choose frame_size "
-                "and patch_size to match."
-            )
-        identity = MemoryIdentity(card.weights_sha256, memory, clips.fingerprint, config.benchmark.input_length)
+            raise no_such_memory(name, memory, network)
+        identity = MemoryIdentity(
+            card.weights_sha256, clips.fingerprint, config.benchmark.input_length, grid=(cells, cells)
+        )
         served[name] = ServedSource(name, entry, identity)
     return served
 

@@ -19,10 +19,12 @@ from platform.config.errors import UserError
 from platform.config.home import Home
 from platform.config.run import RunConfig
 from platform.config.trial import SCRATCH, TrialSettings
-from platform.memory.request import MemoryProvider
+from platform.memory.compute import no_such_memory
+from platform.memory.request import FRAMES, MemoryProvider
 from platform.training.evaluation import Evaluation, evaluate
-from platform.training.run import Imitation, TrainingRun
-from tmu_models import VideoPredictor
+from platform.training.imitation import Imitation
+from platform.training.run import TrainingRun
+from tmu_models import StartingPoint, VideoPredictor
 
 
 @dataclass(frozen=True)
@@ -36,35 +38,57 @@ class TargetPlan:
     def benchmark(self) -> Benchmark:
         return open_benchmark(self.config.benchmark, self.home, make=False)
 
-    def build(self, settings: TrialSettings, seed: int, channels: int) -> VideoPredictor:
-        """The untrained target. Raises UserError where the source it starts from has another geometry."""
+    def memory_name(self, settings: TrialSettings, source: str) -> str:
+        """Which memory of a source a trial imitates."""
+        if settings.distil.what == "frames":
+            return FRAMES
+        return settings.memory or self.config.sources[source].memory
+
+    def build(self, settings: TrialSettings, seed: int, channels: int) -> tuple[VideoPredictor, StartingPoint | None]:
+        """The untrained target, and where its weights came from if that was a source.
+
+        Raises UserError where the source it starts from has another geometry, or a memory is not there.
+        """
         torch.manual_seed(seed)
-        bank, frame_size = Bank(self.home.bank), self.config.benchmark.frame_size
-        network = build_network(self.config.network, channels=channels, frame_size=frame_size)
+        network = build_network(self.config.network, channels=channels, frame_size=self.config.benchmark.frame_size)
+        starting_point = None
         if settings.start != SCRATCH:
-            card = bank.card(self.entries[settings.start])
-            if card.network != self.config.network or card.frame_size != frame_size or card.channels != channels:
-                raise UserError(
-                    f"a target cannot start from source {settings.start!r}, whose network is "
-                    f"{card.network.model_dump()} on frames of {card.frame_size}; the target's is "
-                    f"{self.config.network.model_dump()} on {frame_size}. Take it out of `start`, or make them equal."
+            network.load_state_dict(self._start_weights(settings.start, channels))
+            starting_point = StartingPoint(network.parameters())
+        if settings.sources and settings.distil.what == "memory":
+            memories = {name: self._memory_channels(settings, name) for name in settings.sources}
+            gates = settings.tmu
+            if settings.transfer == "knowledge_flow":
+                network.add_knowledge_flow(gates.layers, memories)
+            else:
+                network.add_transfer(
+                    gates.layers,
+                    memories,
+                    kernel_size=gates.kernel_size,
+                    gate=gates.gate,
+                    merge=gates.merge,
+                    bias=gates.bias,
                 )
-            network.load_state_dict(bank.load(self.entries[settings.start]).state_dict())
-        if settings.sources:
-            memory_channels = {}
-            for name in settings.sources:
-                card = bank.card(self.entries[name])
-                memory = self.config.sources[name].memory
-                source = build_network(card.network, channels=card.channels, frame_size=card.frame_size)
-                memory_channels[name] = source.memory_channels[memory]
-            network.add_transfer(
-                settings.tmu.layers,
-                memory_channels,
-                kernel_size=settings.tmu.kernel_size,
-                merge=settings.tmu.merge,
-                bias=settings.tmu.bias,
+        return network, starting_point
+
+    def _start_weights(self, source: str, channels: int) -> dict[str, torch.Tensor]:
+        bank, entry = Bank(self.home.bank), self.entries[source]
+        card, frame_size = bank.card(entry), self.config.benchmark.frame_size
+        if card.network != self.config.network or card.frame_size != frame_size or card.channels != channels:
+            raise UserError(
+                f"a target cannot start from source {source!r}, whose network is {card.network.model_dump()} on "
+                f"frames of {card.frame_size}; the target's is {self.config.network.model_dump()} on {frame_size}. "
+                "Take it out of `start`, or make them equal."
             )
-        return network
+        return bank.load(entry).state_dict()
+
+    def _memory_channels(self, settings: TrialSettings, source: str) -> int:
+        card = Bank(self.home.bank).card(self.entries[source])
+        network = build_network(card.network, channels=card.channels, frame_size=card.frame_size)
+        memory = self.memory_name(settings, source)
+        if memory not in network.memory_channels:
+            raise no_such_memory(source, memory, network)
+        return network.memory_channels[memory]
 
 
 class Target:
@@ -84,16 +108,21 @@ class Target:
         self.device = device
         self.memory = memory
         benchmark = plan.benchmark()
-        self.network = plan.build(settings, seed, benchmark.channels)
+        self.network, starting_point = plan.build(settings, seed, benchmark.channels)
         self.num_parameters = count_parameters(self.network)
         self._validation = benchmark.blocks("validation")
-        imitation = None
-        if settings.sources and settings.distil.weight > 0:
+        distil, imitation = settings.distil, None
+        if settings.sources and distil.weight > 0:
             imitation = Imitation(
                 provider=memory,
-                sources=settings.sources,
-                weight=settings.distil.weight,
-                source_weights=settings.distil.source_weights,
+                memories={name: plan.memory_name(settings, name) for name in settings.sources},
+                weight=distil.weight,
+                way="knowledge_flow" if settings.transfer == "knowledge_flow" else distil.what,
+                source_weights=distil.source_weights,
+                added=distil.added,
+                normalise=distil.normalise,
+                schedule=distil.schedule,
+                until=distil.until,
                 feed=settings.feed,
             )
         self.run = TrainingRun(
@@ -105,6 +134,8 @@ class Target:
             seed=seed,
             order_seed=plan.config.search.seed,
             imitation=imitation,
+            starting_point=starting_point,
+            l2_sp=settings.l2_sp,
             device=device,
         )
 

@@ -105,7 +105,7 @@ def test_a_source_weight_scales_its_share_of_the_loss() -> None:
     network, frames = target(sources={"a": 8}), torch.rand(1, 4, 1, 16, 16)
     prediction, memories = network(frames, input_length=2), {"a": torch.randn(1, 3, 8, 4, 4)}
     torch.testing.assert_close(
-        distillation_loss(prediction, memories, {"a": 3.0}), 3 * distillation_loss(prediction, memories)
+        distillation_loss(prediction, memories, source_weights={"a": 3.0}), 3 * distillation_loss(prediction, memories)
     )
 
 
@@ -126,7 +126,7 @@ def test_faults_name_both_sides() -> None:
         distillation_loss(prediction, {"a": torch.zeros(1, 3, 4, 4, 4), "b": torch.zeros(1, 3, 8, 4, 4)})
     with pytest.raises(ShapeError, match="layers 0 to 1"):
         network.add_transfer((2,), {"a": 8})
-    with pytest.raises(ShapeError, match="already is a TMU"):
+    with pytest.raises(ShapeError, match="already draws on sources"):
         network.add_transfer((0,), {"a": 8})
     with pytest.raises(ShapeError, match="at least one source"):
         TransferGates(4, 8, (4, 4), {})

@@ -1,0 +1,67 @@
+"""What a target learns from its sources besides the frames themselves: whose memories, how, how strongly, how long."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import torch
+
+from platform.memory.request import Direction, Feed, MemoryProvider, Request
+from tmu_models import Prediction, VideoPredictor, distillation_loss, output_distillation_loss
+
+Way = Literal["memory", "frames", "knowledge_flow"]
+
+
+@dataclass(frozen=True)
+class Imitation:
+    """`memories` names the memory that each source serves; `weight` scales the loss, see DistilConfig for the rest."""
+
+    provider: MemoryProvider
+    memories: Mapping[str, str]
+    weight: float
+    way: Way = "memory"
+    source_weights: Mapping[str, float] = field(default_factory=dict)
+    added: bool = True
+    normalise: bool = True
+    schedule: Literal["constant", "linear", "cosine"] = "constant"
+    until: float = 1.0
+    feed: Feed = "own"
+
+    def fetch(self, block: int, direction: Direction) -> dict[str, np.ndarray]:
+        """What the sources remember of a block, by source, (N, T-1, S, h, w), read-only."""
+        return {name: self.provider.states(self._request(name, block, direction)) for name in self.memories}
+
+    def scales(self) -> dict[str, float]:
+        """Variance of each source's memory over the first block: a pure function, so a continued run has the same."""
+        if not self.normalise:
+            return {}
+        blocks = {name: self.provider.states(self._request(name, 0, "forward")) for name in self.memories}
+        return {name: float(block.astype(np.float32).var()) or 1.0 for name, block in blocks.items()}
+
+    def strength(self, progress: float) -> float:
+        """The weight at a fraction of training; 0 from `until` on, and then nothing need be fetched."""
+        if progress >= self.until:
+            return 0.0
+        part = progress / self.until
+        factor = {"constant": 1.0, "linear": 1 - part, "cosine": 0.5 * (1 + math.cos(math.pi * part))}[self.schedule]
+        return self.weight * factor
+
+    def loss(
+        self,
+        network: VideoPredictor,
+        prediction: Prediction,
+        memories: Mapping[str, torch.Tensor],
+        scales: Mapping[str, float],
+    ) -> torch.Tensor:
+        """Before the weight."""
+        if self.way == "knowledge_flow":
+            dependence = network.dependence()
+            assert dependence is not None, "knowledge flow needs a network with add_knowledge_flow"
+            return dependence
+        loss = distillation_loss if self.way == "memory" else output_distillation_loss
+        return loss(prediction, memories, source_weights=self.source_weights, scales=scales)
+
+    def _request(self, source: str, block: int, direction: Direction) -> Request:
+        return Request(source, block, direction, self.feed, self.memories[source])
