@@ -1,5 +1,6 @@
-"""`python -m platform.sources list` and `show`: what the bank holds."""
+"""`python -m platform.sources`: what the bank holds, and how checkpoints get into it."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -42,6 +43,34 @@ def show(name: Annotated[str, typer.Argument(help="A source, as `list` prints it
     bank.load(name)
     console.print(yaml.safe_dump(card.model_dump(mode="json"), sort_keys=False), markup=False)
     console.print(f"memories: {', '.join(bank.load(name).memory_channels)}; weights are what the card says")
+
+
+@app.command("import")
+def import_source(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint of the TMU, PredRNN or OpenSTL code.")],
+    family: Annotated[str, typer.Option(help="convlstm, tmu or predrnn; told apart further by the weights.")],
+    patch_size: Annotated[int, typer.Option(min=1, help="Patch side it was trained with; not in the weights.")],
+    name: Annotated[str, typer.Option(help="Its name in the bank; a YAML uses it as `bank: NAME`.")],
+    frame_size: Annotated[int | None, typer.Option(min=1, help="Frame side, where the weights do not tell.")] = None,
+    trained_on: Annotated[str, typer.Option(help="What it was trained on, for the card.")] = "unknown data",
+    replace: Annotated[bool, typer.Option("--replace", help="Replace a source of that name.")] = False,
+) -> None:
+    """Put a published checkpoint into the bank. Only plain tensors are read from the file."""
+    from platform.bank.imports import import_checkpoint
+
+    bank = Bank(Home.from_environment().bank)
+    card = import_checkpoint(
+        bank,
+        checkpoint,
+        family=family,
+        patch_size=patch_size,
+        name=name,
+        frame_size=frame_size,
+        trained_on=trained_on,
+        replace=replace,
+    )
+    network = f"{card.network.family} {list(card.network.hidden)}, kernel {card.network.kernel_size}"
+    console.print(f"[bold]{name}[/]  {network}, {card.parameters:,} weights, frames of {card.frame_size}")
 
 
 if __name__ == "__main__":

@@ -37,7 +37,10 @@ class Cell(nn.Module):
 
     has_flow = False
 
-    def __init__(self, in_channels: int, hidden_channels: int) -> None:
+    def __init__(
+        self, in_channels: int, hidden_channels: int, kernel_size: int = 1, norm_grid: tuple[int, int] | None = None
+    ) -> None:
+        """A family takes these four; wrappers of cells need the first two only."""
         super().__init__()
         self.in_channels = in_channels
         self.hidden_channels = hidden_channels

@@ -10,7 +10,7 @@ from torch import nn
 from tmu_models.cell import Cell
 from tmu_models.convlstm import ConvLSTMCell
 from tmu_models.errors import ShapeError
-from tmu_models.families import cell_maker
+from tmu_models.families import cell_class
 from tmu_models.knowledge_flow import KnowledgeFlowCell
 from tmu_models.patches import from_patches, to_patches
 from tmu_models.released import ReleasedTMUCell, warn_that_memory_grows
@@ -72,7 +72,7 @@ class VideoPredictor(nn.Module):
         self.family = family
         self.layer_norm = layer_norm
         patch_channels = patch_size**2 * channels
-        make_cell = cell_maker(family)
+        make_cell = cell_class(family)
         widths = [patch_channels, *hidden]
         self.cell_list = nn.ModuleList(
             make_cell(width, next_width, kernel_size, self.grid if layer_norm else None)

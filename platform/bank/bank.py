@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from platform.bank.card import Card, file_sha256
-from platform.bank.networks import build_network
+from platform.bank.networks import build_from_card
 from platform.config.errors import UserError
 from tmu_models import VideoPredictor
 
@@ -71,7 +71,7 @@ class Bank:
                 f"source {entry!r}: {path.name} has hash {found[:12]}, its card says {card.weights_sha256[:12]}. "
                 f"The file was changed or damaged; restore it, or delete {path.parent} to pretrain it again."
             )
-        network = build_network(card.network, channels=card.channels, frame_size=card.frame_size)
+        network = build_from_card(card)
         try:
             network.load_state_dict(load_file(path))
         except (SafetensorError, RuntimeError) as error:

@@ -10,6 +10,7 @@ from pydantic import NonNegativeInt, PositiveInt
 from platform.config.model import Model
 from platform.config.network import NetworkConfig
 from platform.config.training import PretrainingConfig
+from platform.config.trial import GateConfig
 
 CARD_SCHEMA: Literal[1] = 1
 
@@ -19,9 +20,16 @@ class TrainingData(Model):
 
     label: str  # "flying_digits_2 (synthetic)"
     synthetic: bool
-    fingerprint: str  # of the training clips
-    input_length: PositiveInt
-    total_length: PositiveInt
+    fingerprint: str | None = None  # of the training clips; None of an imported network
+    input_length: PositiveInt | None = None
+    total_length: PositiveInt | None = None
+
+
+class Transfer(Model):
+    """The TMU layers of a source that was itself a target."""
+
+    gates: GateConfig
+    sources: dict[str, PositiveInt]  # channels of the memories it distils, by name
 
 
 class Card(Model):
@@ -30,10 +38,12 @@ class Card(Model):
     schema_version: Literal[1] = CARD_SCHEMA
     name: str
     network: NetworkConfig
+    transfer: Transfer | None = None
     channels: PositiveInt
     frame_size: PositiveInt
     weights_sha256: str
     recipe: str | None = None  # of a source that the platform pretrained; see `recipe_hash`
+    imported_from: str | None = None  # the checkpoint file of one that was imported
     data: TrainingData
     pretraining: PretrainingConfig | None = None
     score: dict[str, float] = {}  # on validation clips: mse, ssim, psnr

@@ -1,7 +1,31 @@
 """From a validated geometry to a network: the one place where config meets `tmu_models`."""
 
+from collections.abc import Mapping
+
+from platform.bank.card import Card
 from platform.config.network import NetworkConfig
+from platform.config.trial import GateConfig
 from tmu_models import VideoPredictor
+
+
+def build_from_card(card: Card) -> VideoPredictor:
+    """The untrained network that a card describes."""
+    network = build_network(card.network, channels=card.channels, frame_size=card.frame_size)
+    if card.transfer is not None:
+        add_gates(network, card.transfer.gates, card.transfer.sources)
+    return network
+
+
+def add_gates(network: VideoPredictor, gates: GateConfig, memories: Mapping[str, int]) -> None:
+    """Turn layers of `network` into TMUs that distil `memories` (source -> channels)."""
+    network.add_transfer(
+        gates.layers,
+        memories,
+        kernel_size=gates.kernel_size,
+        gate=gates.gate,
+        merge=gates.merge,
+        bias=gates.bias,
+    )
 
 
 def build_network(config: NetworkConfig, *, channels: int, frame_size: int) -> VideoPredictor:

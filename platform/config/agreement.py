@@ -5,6 +5,7 @@ from difflib import get_close_matches
 
 from pydantic import ValidationError
 
+from platform.config.network import NetworkConfig
 from platform.config.run import RunConfig
 from platform.config.space import SPACE_NAMES
 from platform.config.trial import SCRATCH, TrialSettings, with_setting
@@ -15,6 +16,7 @@ Fault = tuple[Place, str]
 
 def disagreements(run: RunConfig) -> Iterator[Fault]:
     """Everything wrong between the parts of `run`, as (place in the YAML, message)."""
+    yield from _families(run)
     yield from _grids(run)
     yield from _settings(run, ("trial",), run.trial)
     for name, parameter in run.search.space.items():
@@ -43,22 +45,30 @@ def disagreements(run: RunConfig) -> Iterator[Fault]:
                     yield from _settings(run, place, settings)
 
 
+def _families(run: RunConfig) -> Iterator[Fault]:
+    from tmu_models.families import known_families  # torch: only a valid file waits for it
+
+    families = known_families()
+    networks: dict[Place, NetworkConfig] = {("network",): run.network}
+    networks |= {("sources", name, "network"): s.network for name, s in run.sources.items() if s.network is not None}
+    for place, network in networks.items():
+        if network.family not in families:
+            known = ", ".join(families)
+            yield (*place, "family"), f"no family {network.family!r}{nearest(network.family, families)}; known: {known}"
+        elif network.decoupling and not families[network.family].has_flow:
+            yield (*place, "decoupling"), f"family {network.family!r} has one memory only: nothing to decouple"
+        elif families[network.family].has_flow and len(set(network.hidden)) > 1:
+            yield (*place, "hidden"), f"family {network.family!r} passes one memory through all layers: make them equal"
+
+
 def _grids(run: RunConfig) -> Iterator[Fault]:
-    target = (run.benchmark.frame_size, run.network.patch_size)
-    if target[0] % target[1]:
-        yield ("network", "patch_size"), _not_a_divisor(*target)
+    geometries = {("network", "patch_size"): (run.benchmark.frame_size, run.network.patch_size)}
     for name, source in run.sources.items():
-        if source.network is None or source.benchmark is None:
-            continue
-        grid = (source.benchmark.frame_size, source.network.patch_size)
-        if grid[0] % grid[1]:
-            yield ("sources", name), _not_a_divisor(*grid)
-        elif grid != target:
-            yield (
-                ("sources", name),
-                f"frames of {grid[0]} in patches of {grid[1]} give another grid than the target's "
-                f"({target[0]} in {target[1]}); make frame_size and patch_size equal",
-            )
+        if source.network is not None and source.benchmark is not None:
+            geometries["sources", name] = (source.benchmark.frame_size, source.network.patch_size)
+    for place, (frame_size, patch_size) in geometries.items():
+        if frame_size % patch_size:
+            yield place, _not_a_divisor(frame_size, patch_size)
 
 
 def _not_a_divisor(frame_size: int, patch_size: int) -> str:

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from platform.bank.bank import Bank, count_parameters
-from platform.bank.networks import build_network
+from platform.bank.networks import add_gates, build_from_card, build_network
 from platform.benchmarks.catalog import Benchmark, open_benchmark
 from platform.config.errors import UserError
 from platform.config.home import Home
@@ -61,14 +61,7 @@ class TargetPlan:
             if settings.transfer == "knowledge_flow":
                 network.add_knowledge_flow(gates.layers, memories)
             else:
-                network.add_transfer(
-                    gates.layers,
-                    memories,
-                    kernel_size=gates.kernel_size,
-                    gate=gates.gate,
-                    merge=gates.merge,
-                    bias=gates.bias,
-                )
+                add_gates(network, gates, memories)
         return network, starting_point
 
     def _start_weights(self, source: str, channels: int) -> dict[str, torch.Tensor]:
@@ -84,7 +77,7 @@ class TargetPlan:
 
     def _memory_channels(self, settings: TrialSettings, source: str) -> int:
         card = Bank(self.home.bank).card(self.entries[source])
-        network = build_network(card.network, channels=card.channels, frame_size=card.frame_size)
+        network = build_from_card(card)
         memory = self.memory_name(settings, source)
         if memory not in network.memory_channels:
             raise no_such_memory(source, memory, network)

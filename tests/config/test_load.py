@@ -113,9 +113,19 @@ def test_each_fault_hands_over_its_repair(small: Path, change: tuple[str, str], 
     assert repair in faults(small, SMALL.replace(*change))
 
 
-def test_a_source_on_another_grid_is_refused(small: Path) -> None:
-    text = SMALL.replace("digits: 1}}", "digits: 1}, network: {patch_size: 2}}")
-    assert "give another grid than the target's (16 in 4)" in faults(small, text)
+def test_a_source_may_have_a_geometry_of_its_own(small: Path) -> None:
+    own = "digits: 1, frame_size: 32}, network: {patch_size: 2, hidden: [5, 5], family: predrnn}}"
+    small.write_text(SMALL.replace("digits: 1}}", own))
+    source = load_run(str(small)).sources["one"]
+    assert source.network is not None
+    assert (source.network.family, source.network.hidden, source.network.kernel_size) == ("predrnn", (5, 5), 3)
+
+
+def test_families_are_checked_with_their_demands(small: Path) -> None:
+    assert "did you mean 'predrnn'" in faults(small, SMALL.replace("{hidden", "{family: predrn, hidden"))
+    assert "nothing to decouple" in faults(small, SMALL.replace("{hidden", "{decoupling: true, hidden"))
+    unequal = SMALL.replace("{hidden: [8]", "{family: predrnn, hidden: [8, 4]")
+    assert "make them equal" in faults(small, unequal)
 
 
 def test_a_group_in_two_splits_is_refused(small: Path) -> None:

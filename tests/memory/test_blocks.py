@@ -8,7 +8,7 @@ import pytest
 from platform.memory.blocks import BlockStore
 from platform.memory.request import MemoryIdentity, Request
 
-IDENTITY = MemoryIdentity(weights_sha256="w", memory="cell/0", clips_fingerprint="c", input_length=3)
+IDENTITY = MemoryIdentity(weights_sha256="w", clips_fingerprint="c", input_length=3, grid=(2, 2))
 
 
 def memories() -> np.ndarray:
@@ -54,18 +54,23 @@ def test_what_is_not_stored_is_not_found(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        MemoryIdentity("x", "cell/0", "c", 3),
-        MemoryIdentity("w", "cell/1", "c", 3),
-        MemoryIdentity("w", "cell/0", "d", 3),
-        MemoryIdentity("w", "cell/0", "c", 4),
-        MemoryIdentity("w", "cell/0", "c", 3, "float32"),
+        MemoryIdentity("x", "c", 3, (2, 2)),
+        MemoryIdentity("w", "d", 3, (2, 2)),
+        MemoryIdentity("w", "c", 4, (2, 2)),
+        MemoryIdentity("w", "c", 3, (2, 4)),
+        MemoryIdentity("w", "c", 3, (2, 2), "float32"),
     ],
 )
 def test_all_that_decides_the_numbers_is_in_the_key(other: MemoryIdentity) -> None:
     assert other.folder(Request("one", 0)) != IDENTITY.folder(Request("one", 0))
 
 
-def test_direction_and_feed_are_in_the_key_and_the_name_in_a_run_is_not() -> None:
-    folders = {IDENTITY.folder(Request("one", 0, d, f)) for d in ("forward", "reverse") for f in ("own", "truth")}
-    assert len(folders) == 4
+def test_direction_feed_and_memory_are_in_the_key_and_the_name_in_a_run_is_not() -> None:
+    requests = [
+        Request("one", 0, direction, feed, memory)
+        for direction in ("forward", "reverse")
+        for feed in ("own", "truth")
+        for memory in ("cell/0", "frames")
+    ]
+    assert len({IDENTITY.folder(request) for request in requests}) == 8
     assert IDENTITY.folder(Request("one", 0)) == IDENTITY.folder(Request("another", 0))

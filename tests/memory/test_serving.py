@@ -39,7 +39,7 @@ def served(tiny_home: Home, tiny_config: Config) -> ServedSource:
         list(pretrain(recipe, bank))
     clips = open_benchmark(config.benchmark, tiny_home).blocks("train")
     card = bank.card(recipe.entry)
-    return ServedSource("one", recipe.entry, MemoryIdentity(card.weights_sha256, "cell/0", clips.fingerprint, 3))
+    return ServedSource("one", recipe.entry, MemoryIdentity(card.weights_sha256, clips.fingerprint, 3, (4, 4)))
 
 
 @pytest.fixture
