@@ -7,7 +7,7 @@ import typer
 from platform.config.agreement import nearest
 from platform.config.errors import UserError
 from platform.config.home import Home
-from platform.config.load import Profile, load_run
+from platform.config.load import choose_profile, load_run
 from platform.console import console, run
 
 
@@ -29,16 +29,14 @@ def pretrain(
     A search does this by itself; here it is done ahead, or on another machine, without Ray. What the bank already has
     is left alone. Ctrl-C leaves nothing half-written.
     """
-    import torch
-
     from platform.bank.bank import Bank
     from platform.benchmarks.catalog import open_benchmark
     from platform.tuning.pretraining import bank_entries, pretrain_here, score_text, specs
 
-    chosen: Profile = "full" if profile == "full" or (profile == "auto" and torch.cuda.is_available()) else "laptop"
-    if profile not in ("auto", "laptop", "full"):
-        raise UserError(f"--profile {profile}: use laptop, full or auto")
-    settings, home = load_run(config, profile=chosen, overrides=overrides or ()), Home.from_environment()
+    settings, home = (
+        load_run(config, profile=choose_profile(profile), overrides=overrides or ()),
+        Home.from_environment(),
+    )
     recipes = specs(settings)
     for name in names or ():
         if name not in recipes:

@@ -8,6 +8,7 @@ import yaml
 from rich.table import Table
 
 from platform.bank.bank import Bank
+from platform.config.errors import UserError
 from platform.config.home import Home
 from platform.console import console, run
 
@@ -71,6 +72,34 @@ def import_source(
     )
     network = f"{card.network.family} {list(card.network.hidden)}, kernel {card.network.kernel_size}"
     console.print(f"[bold]{name}[/]  {network}, {card.parameters:,} weights, frames of {card.frame_size}")
+
+
+@app.command()
+def rank(
+    config: Annotated[str, typer.Argument(help="A YAML file: a path, or the bare name of a shipped one (kth).")],
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one value. Repeatable.")
+    ] = None,
+    profile: Annotated[str, typer.Option(help="laptop, full, or auto: full where this machine has a GPU.")] = "auto",
+) -> None:
+    """Rank a YAML's sources by what their memories say about its benchmark, before any trial runs.
+
+    LogME is the evidence of a linear regression from memory to the next frame, ridge R² what such a regression explains
+    on other clips. The memories are stored: a search finds them ready.
+    """
+    from platform.benchmarks.catalog import open_benchmark
+    from platform.config.load import choose_profile, load_run
+    from platform.tuning.pretraining import bank_entries
+    from platform.tuning.ranking import rank_run_sources, ranking_table
+
+    settings = load_run(config, profile=choose_profile(profile), overrides=overrides or ())
+    home = Home.from_environment()
+    benchmark = open_benchmark(settings.benchmark, home)
+    entries = bank_entries(settings, home)
+    if missing := [name for name, entry in entries.items() if entry is None]:
+        raise UserError(f"{', '.join(missing)} must be pretrained first: python -m platform.pretrain {config}")
+    ranking = rank_run_sources(settings, home, {n: e for n, e in entries.items() if e is not None}, benchmark)
+    console.print(ranking_table(ranking, benchmark.label))
 
 
 if __name__ == "__main__":

@@ -40,6 +40,17 @@ def find_config(name: str) -> Path:
     )
 
 
+def choose_profile(asked: str) -> Profile:
+    """`auto` becomes full where this machine has a GPU. Raises UserError for a name that is no profile."""
+    if asked == "auto":
+        import torch
+
+        return "full" if torch.cuda.is_available() else "laptop"
+    if asked not in get_args(Profile):
+        raise UserError(f"--profile {asked}: use laptop, full or auto")
+    return asked  # type: ignore[return-value]
+
+
 def load_run(name: str, *, profile: Profile = "full", overrides: Sequence[str] = ()) -> RunConfig:
     """The validated run in the YAML `name` under `profile`, with `a.b=c` overrides. UserError names all faults."""
     path = find_config(name)

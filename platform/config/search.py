@@ -33,6 +33,7 @@ class SearchConfig(Model):
     objectives: Annotated[tuple[ObjectiveName, ...], Field(min_length=1)] = ("mse",)
     startup_trials: PositiveInt = 10  # drawn at random before Optuna's TPE begins to learn
     asha: AshaConfig | None = AshaConfig()  # judges by the first objective; null trains every trial to its end
+    seed_from_ranking: bool = False  # after the baselines try the sources ranked first, the first two, ...
     space: dict[str, Parameter] = {}
 
     @field_validator("objectives")

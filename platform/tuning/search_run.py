@@ -3,7 +3,7 @@
 import datetime
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,7 @@ from platform.training.versions import hardware, package_versions
 from platform.tuning.live import LiveTable
 from platform.tuning.outcome import export_best, test_best
 from platform.tuning.pretraining import SourceSpec, bank_entries, pretrain_missing, specs
+from platform.tuning.ranking import rank_run_sources, ranking_table
 from platform.tuning.recorder import Recorder
 from platform.tuning.resources import TrialResources, trial_resources
 from platform.tuning.searcher import TrialSearcher
@@ -68,7 +69,12 @@ def run_search(config: RunConfig, folder: RunFolder, home: Home, console: Consol
         gpus=config.resources.server_gpus,
         threads=config.resources.threads_per_trial,
     )
-    recorder, interrupted = tune_trials(plan, folder, resources, console)
+    ranking: list[str] = []
+    if config.search.seed_from_ranking and entries:
+        relevances = rank_run_sources(config, home, entries, benchmark)
+        console.print(ranking_table(relevances, benchmark.label))
+        ranking = [relevance.source for relevance in relevances]
+    recorder, interrupted = tune_trials(plan, folder, resources, console, ranking)
     del servers
     return conclude(plan.target, folder, recorder, interrupted=interrupted)
 
@@ -155,7 +161,7 @@ def begin_run_folder(
 
 
 def tune_trials(
-    plan: TrialPlan, folder: RunFolder, resources: TrialResources, console: Console
+    plan: TrialPlan, folder: RunFolder, resources: TrialResources, console: Console, ranking: Sequence[str] = ()
 ) -> tuple[Recorder, bool]:
     """Run the trials; returns what was recorded, and whether the user interrupted."""
     config = plan.target.config
@@ -170,7 +176,9 @@ def tune_trials(
         tune_config=tune.TuneConfig(
             num_samples=search.trials,
             max_concurrent_trials=resources.at_once,
-            search_alg=TrialSearcher(SettingsSpace(search.space, config.trial), search, open_study_storage(folder)),
+            search_alg=TrialSearcher(
+                SettingsSpace(search.space, config.trial), search, open_study_storage(folder), ranking
+            ),
             scheduler=_scheduler(search, config.training.epochs),
             reuse_actors=True,
             trial_dirname_creator=trial_folder,

@@ -19,7 +19,13 @@ from platform.tuning.space import SettingsSpace
 class TrialSearcher(OptunaSearch):
     """Suggests `{"trial": number, "settings": TrialSettings as plain values}`."""
 
-    def __init__(self, space: SettingsSpace, search: SearchConfig, storage: optuna.storages.BaseStorage) -> None:
+    def __init__(
+        self,
+        space: SettingsSpace,
+        search: SearchConfig,
+        storage: optuna.storages.BaseStorage,
+        ranking: Sequence[str] = (),
+    ) -> None:
         self._draw = space
         names = list(search.objectives)
         several = len(names) > 1
@@ -40,7 +46,7 @@ class TrialSearcher(OptunaSearch):
             storage=storage,
             study_name="search",
         )
-        for parameters in space.baselines()[: search.trials]:
+        for parameters in space.first_trials(ranking)[: search.trials]:
             self._ot_study.enqueue_trial(parameters)
 
     def suggest(self, trial_id: str) -> dict[str, Any]:

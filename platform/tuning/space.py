@@ -6,7 +6,7 @@ drawn only when there are some, and a source's own weight only when that source 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,13 +50,19 @@ class SettingsSpace:
             return False
         return all(name in drawn and drawn[name] in allowed for name, allowed in parameter.when.items())
 
-    def baselines(self) -> list[dict[str, Any]]:
-        """The trials every search begins with, as Optuna parameters: no source, and all of them."""
-        subset = self.parameters.get("sources")
-        if subset is None:
+    def first_trials(self, ranking: Sequence[str] = ()) -> list[dict[str, Any]]:
+        """The trials a search begins with, as Optuna parameters: no source, all of them, then the best ranked few.
+
+        `ranking` names sources, the most relevant first; of it the first, the first two, ... are tried.
+        """
+        offered = (self.parameters["sources"].subset or ()) if "sources" in self.parameters else ()
+        if not offered:
             return []
+        ranked = [name for name in ranking if name in offered]
+        subsets: list[set[str]] = [set(), set(offered)]
+        subsets += [set(ranked[:count]) for count in range(1, len(ranked))]
         start = {"start": SCRATCH} if SCRATCH in (self._choices("start") or ()) else {}
-        return [{SOURCE_PREFIX + name: flag for name in subset.subset or ()} | start for flag in (False, True)]
+        return [{SOURCE_PREFIX + name: name in subset for name in offered} | start for subset in subsets]
 
     def _choices(self, name: str) -> tuple[Any, ...] | None:
         parameter = self.parameters.get(name)

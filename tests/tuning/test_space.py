@@ -63,9 +63,14 @@ def test_a_condition_keeps_a_parameter_out() -> None:
 
 
 def test_a_search_begins_with_no_source_and_with_all() -> None:
-    first, second = SettingsSpace(SPACE, TrialSettings()).baselines()
+    first, second = SettingsSpace(SPACE, TrialSettings()).first_trials()
     assert first == {"source.a": False, "source.b": False, "start": "scratch"}
     assert second == {"source.a": True, "source.b": True, "start": "scratch"}
+
+
+def test_a_ranking_adds_the_best_the_best_two_and_so_on() -> None:
+    trials = SettingsSpace(SPACE, TrialSettings()).first_trials(["b", "elsewhere", "a"])
+    assert [{name for name in ("a", "b") if trial[f"source.{name}"]} for trial in trials] == [set(), {"a", "b"}, {"b"}]
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -1,0 +1,68 @@
+"""Ordering sources by how much their memories say about what happens next in a benchmark, without training anything.
+
+A sample is one cell of the grid at one step of one clip: its features are the source's memory there, its targets the
+next frame's patch, projected to a few random directions that all sources share.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from platform.benchmarks.blocks import ClipBlocks
+from platform.benchmarks.tensors import clips_to_float
+from platform.memory.compute import SourceRunner
+from platform.memory.request import Request
+from platform.training.relevance import log_me, ridge_probe
+from tmu_models import to_patches
+
+MAX_BLOCKS = 8
+SAMPLES = 6_000
+TARGETS = 16
+SEED = 0
+
+# N clips, T frames, S memory channels, h w grid cells
+
+
+@dataclass(frozen=True)
+class Relevance:
+    """How relevant one source's memory is; higher is better in both, and LogME decides the order."""
+
+    source: str
+    memory: str
+    log_me: float
+    ridge_r2: float
+
+
+def rank_sources(runners: Mapping[str, SourceRunner], memories: Mapping[str, str]) -> list[Relevance]:
+    """Every source, the most relevant first. Computes and stores blocks of memory that a search will find ready."""
+    scores = []
+    for name, runner in runners.items():
+        features, targets = _samples(runner, Request(name, 0, memory=memories[name]))
+        scores.append(Relevance(name, memories[name], log_me(features, targets), ridge_probe(features, targets)))
+    return sorted(scores, key=lambda score: score.log_me, reverse=True)
+
+
+def _samples(runner: SourceRunner, request: Request) -> tuple[np.ndarray, np.ndarray]:
+    """Features (n, S) and targets (n, TARGETS), rows of a clip together. The same cells are drawn for every source."""
+    clips, grid = runner.clips, runner.identity.grid
+    num_blocks = min(MAX_BLOCKS, clips.num_blocks)
+    per_block = SAMPLES // num_blocks
+    features, targets = [], []
+    for block in range(num_blocks):
+        states_NTShw = runner.states(Request(request.source, block, memory=request.memory))
+        patches_NTPhw = _next_patches(clips, block, grid)
+        N, T, _, h, w = states_NTShw.shape
+        rng = np.random.default_rng((SEED, block))
+        rows = np.sort(rng.choice(N * T * h * w, size=min(per_block, N * T * h * w), replace=False))
+        features.append(np.moveaxis(states_NTShw, 2, -1).reshape(N * T * h * w, -1)[rows])
+        targets.append(np.moveaxis(patches_NTPhw, 2, -1).reshape(N * T * h * w, -1)[rows])
+    raw = np.concatenate(targets).astype(np.float64)
+    projection = np.random.default_rng(SEED).standard_normal((raw.shape[1], min(TARGETS, raw.shape[1])))
+    return np.concatenate(features).astype(np.float64), raw @ projection
+
+
+def _next_patches(clips: ClipBlocks, block: int, grid: tuple[int, int]) -> np.ndarray:
+    """Frames 1 to T-1 as patches on the target's grid, (N, T-1, P, h, w)."""
+    frames = clips_to_float(clips.frames(block), "cpu")[:, 1:]
+    return to_patches(frames, frames.shape[-1] // grid[1]).numpy()

@@ -1,0 +1,37 @@
+"""The ranking of a run's sources, for the command that prints it and for a search that begins with it."""
+
+from collections.abc import Mapping
+
+from rich.table import Table
+
+from platform.bank.bank import Bank
+from platform.benchmarks.catalog import Benchmark
+from platform.config.home import Home
+from platform.config.run import RunConfig
+from platform.memory.blocks import BlockStore
+from platform.memory.compute import SourceRunner
+from platform.memory.request import MemoryIdentity
+from platform.training.ranking import Relevance, rank_sources
+
+
+def rank_run_sources(
+    config: RunConfig, home: Home, entries: Mapping[str, str], benchmark: Benchmark
+) -> list[Relevance]:
+    """Every source of the run, the most relevant to its benchmark's training clips first."""
+    bank, clips = Bank(home.bank), benchmark.blocks("train")
+    cells = config.benchmark.frame_size // config.network.patch_size
+    runners = {}
+    for name, entry in entries.items():
+        network = bank.load(entry)
+        weights = bank.card(entry).weights_sha256
+        identity = MemoryIdentity(weights, clips.fingerprint, config.benchmark.input_length, (cells, cells))
+        runners[name] = SourceRunner(network, clips, identity, BlockStore(home.memory))
+    return rank_sources(runners, {name: config.sources[name].memory for name in entries})
+
+
+def ranking_table(ranking: list[Relevance], label: str) -> Table:
+    table = Table("source", "memory", "LogME", "ridge R²", box=None, header_style="bold", title_justify="left")
+    table.title = f"how much each source's memory says about the next frames of {label}, higher is better"
+    for relevance in ranking:
+        table.add_row(relevance.source, relevance.memory, f"{relevance.log_me:.3f}", f"{relevance.ridge_r2:.3f}")
+    return table

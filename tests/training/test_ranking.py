@@ -1,0 +1,38 @@
+"""Ranking sources: one that saw the benchmark's own kind of motion comes before one that saw nothing."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from platform.benchmarks.catalog import open_benchmark
+from platform.config.home import Home
+from platform.config.run import RunConfig
+from platform.memory.blocks import BlockStore
+from platform.memory.compute import SourceRunner
+from platform.memory.request import MemoryIdentity
+from platform.training.ranking import rank_sources
+from platform.training.run import TrainingRun
+from tmu_models import VideoPredictor
+
+
+def test_a_source_that_learned_comes_before_one_that_did_not(
+    tiny_home: Home, tiny_config: Callable[..., RunConfig], tmp_path: Path
+) -> None:
+    config = tiny_config("training.epochs=30")
+    clips = open_benchmark(config.benchmark, tiny_home).blocks("train")
+    runners = {}
+    for name in ("untrained", "trained"):
+        torch.manual_seed(0)
+        network = VideoPredictor(channels=1, frame_size=(16, 16), patch_size=4, hidden=(8, 8), kernel_size=3)
+        if name == "trained":
+            run = TrainingRun(network, clips, config.training, input_length=3, learning_rate=1e-2, seed=0)
+            for _ in range(30):
+                run.epoch()
+        network.eval().requires_grad_(False)
+        identity = MemoryIdentity(name, clips.fingerprint, 3, (4, 4))
+        runners[name] = SourceRunner(network, clips, identity, BlockStore(tmp_path))
+    ranking = rank_sources(runners, dict.fromkeys(runners, "cell/1"))
+    assert [relevance.source for relevance in ranking] == ["trained", "untrained"]
+    assert ranking[0].ridge_r2 > ranking[1].ridge_r2
+    assert rank_sources(runners, dict.fromkeys(runners, "cell/1")) == ranking
