@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 from rich.table import Table
 
+from platform.config.errors import UserError
 from platform.config.network import NetworkConfig
 from platform.console import console, run
 
@@ -25,6 +27,9 @@ def bench(
     A step whose sources are served ready-made takes turns with the same step running its sources itself. Medians after
     a warm-up.
     """
+    network = _network(hidden)
+    if json_file is not None and not json_file.absolute().parent.is_dir():
+        raise UserError(f"--json {json_file}: there is no folder {json_file.absolute().parent}. Make it first.")
     import torch
 
     from platform.measure.data import clips_per_second
@@ -32,7 +37,7 @@ def bench(
     from platform.results.scores import readable_bytes
     from platform.training.versions import hardware, package_versions
 
-    setting = Setting(network=NetworkConfig(hidden=tuple(int(width) for width in hidden.split(","))))
+    setting = Setting(network=network)
     figures: dict[str, Any] = {
         "hardware": hardware(),
         "threads": torch.get_num_threads(),
@@ -89,6 +94,18 @@ def bench(
     if json_file is not None:
         json_file.write_text(json.dumps(figures, indent=2))
         console.print(f"written to {json_file}")
+
+
+def _network(hidden: str) -> NetworkConfig:
+    """Before torch is imported and anything is timed."""
+    try:
+        return NetworkConfig.model_validate({"hidden": [width.strip() for width in hidden.split(",")]})
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise UserError(
+            f"--hidden {hidden!r} is not understood ({fault['input']!r}: {fault['msg']}); give 1 to 16 widths, for "
+            "example --hidden 64,64"
+        ) from None
 
 
 if __name__ == "__main__":

@@ -36,26 +36,36 @@ def run(command: Callable[..., Any] | typer.Typer, *, epilog: str | None = None)
         command = application
     try:
         check_single_copy()
-        command(standalone_mode=False)
+        # typer turns Ctrl-C into the number 130 and returns it.
+        if command(standalone_mode=False) == EXIT_INTERRUPTED:
+            raise KeyboardInterrupt
     except UserError as error:
         _fail(str(error))
     except (typer.Abort, KeyboardInterrupt, Interrupted) as error:
-        errors.print(f"interrupted. {error}".strip(), markup=False, soft_wrap=True)
+        kept = str(error) or "What was finished is kept, nothing is half-written; the same command goes on from there."
+        errors.print(f"interrupted. {kept}", markup=False, soft_wrap=True)
         sys.exit(EXIT_INTERRUPTED)
     except typer.Exit as leave:
         sys.exit(leave.exit_code)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        _fail(
-            f"the disk is full ({error.filename or 'while writing'}). Free some space and run the same command again."
-        )
     except Exception as error:
+        if is_full_disk(error):
+            _fail("the disk is full. What was finished is kept; free some space and run the command again.")
         if not _is_usage_error(error):
             raise
         error.show()  # type: ignore[attr-defined]
         sys.exit(EXIT_USER_ERROR)
     sys.exit(0)
+
+
+def is_full_disk(error: BaseException | None) -> bool:
+    """Is a full disk behind this error, however libraries wrapped it?"""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if "database or disk is full" in str(error) or "No space left on device" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _fail(message: str) -> NoReturn:

@@ -62,12 +62,13 @@ def prepare(
         return
     if name is None:
         raise UserError(f"which benchmark? Name one of {', '.join(NAMES)}, or see --help.")
+    datasets = _datasets(name, digits)
     if source is None and not synthetic:
         raise UserError(f"where are the files of {name}? Add --from DIR, or --synthetic for the built-in stand-in.")
     if source is not None and synthetic:
         raise UserError("--from reads real files and --synthetic makes a stand-in; give one of them.")
     num_clips = _parse_clips(clips, name)
-    for dataset in _datasets(name, digits):
+    for dataset in datasets:
         try:
             with progress_bar(f"preparing {dataset}") as report:
                 store = prepare_dataset(

@@ -1,10 +1,13 @@
 """`python -m platform.search kth.yaml`: from a YAML to a report."""
 
+import contextlib
 import datetime
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from rich.markup import escape
 
 from platform.config.errors import UserError
 from platform.config.home import Home
@@ -65,9 +68,30 @@ def search(
         return
     chosen_name = next(iter(candidates.values())).name
     folder = RunFolder(run_dir or Path("runs") / f"{chosen_name}-{datetime.datetime.now():%Y%m%d-%H%M%S}")
-    if folder.path.exists() and any(folder.path.iterdir()):
-        raise UserError(f"the run folder {folder.path} is not empty. Give another --run-dir.")
-    _search(candidates, folder, home, address)
+    with _new_folder(folder.path):
+        _search(candidates, folder, home, address)
+
+
+@contextlib.contextmanager
+def _new_folder(path: Path) -> Iterator[None]:
+    """The run folder, empty and writable, before anything costly begins; gone again where nothing was put in it."""
+    if bad := sorted(set(str(path.absolute())) & set("?#%")):
+        raise UserError(
+            f"{path} has {' '.join(bad)} in it, which the study's database URL cannot hold. Rename --run-dir."
+        )
+    try:
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise UserError(f"the run folder {path} is not empty. Give another --run-dir.")
+        path.mkdir(parents=True, exist_ok=True)
+        (path / ".writable").touch()
+        (path / ".writable").unlink()
+    except OSError as error:
+        raise UserError(f"the run folder {path} cannot be made ({error.strerror}). Give another --run-dir.") from None
+    try:
+        yield
+    finally:
+        if not any(path.iterdir()):
+            path.rmdir()
 
 
 def _profiles(profile: str) -> tuple[Literal["laptop", "full"], ...]:
@@ -106,16 +130,16 @@ def _search(
     with cluster(address):
         outcome = run_search(_choose(candidates, cluster_gpus()), folder, home, console)
     from platform.results.page import render_report
+    from platform.results.text import closing_lines, failure_text
 
     report = render_report(folder.path)
     if outcome.interrupted:
         ended = sum(record.state != "interrupted" for record in outcome.records)
         raise Interrupted(f"{ended} trials had ended and are kept in {folder.path}; what is known so far: {report}")
     if outcome.best is None:
-        reasons = {record.reason for record in outcome.records if record.reason}
-        raise UserError(f"no trial came to a score: {'; '.join(sorted(reasons)[:3])}. See {report}")
-    from platform.results.text import closing_lines
-
+        raise UserError(f"no trial came to a score: {failure_text(outcome.records)}. See {report}")
+    if failures := failure_text(outcome.records):
+        console.print(f"[yellow]note:[/] {escape(failures)}", soft_wrap=True)
     for line in closing_lines(outcome.best, outcome.test, folder):
         console.print(line, soft_wrap=True)
 

@@ -152,6 +152,12 @@ class VideoPredictor(nn.Module):
         for layer in layers:
             self.cell_list[layer] = KnowledgeFlowCell(self._plain_cell(layer), sources)
 
+    def drop_teachers(self) -> None:
+        """Knowledge-flow layers become the plain cells they are without their teachers; TMU layers stay."""
+        for layer, cell in enumerate(self.cells):
+            if isinstance(cell, KnowledgeFlowCell):
+                self.cell_list[layer] = cell.cell
+
     def _plain_cell(self, layer: int) -> Cell:
         if not 0 <= layer < len(self.hidden):
             raise ShapeError(f"layer {layer} does not exist; this network has layers 0 to {len(self.hidden) - 1}")

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import NonNegativeInt, PositiveInt
+from pydantic import ConfigDict, NonNegativeInt, PositiveInt
 
 from platform.config.model import Model
 from platform.config.network import NetworkConfig
@@ -33,7 +33,9 @@ class Transfer(Model):
 
 
 class Card(Model):
-    """One source of the bank."""
+    """One source of the bank. A score may be infinite: the psnr of identical frames."""
+
+    model_config = ConfigDict(allow_inf_nan=True, ser_json_inf_nan="constants")
 
     schema_version: Literal[1] = CARD_SCHEMA
     name: str

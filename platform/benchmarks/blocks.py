@@ -1,10 +1,8 @@
-"""The stream of blocks: the clips of a split, in a fixed order, cut into blocks that are the same in every
-search.
+"""The stream of blocks: the clips of a split, in a fixed order, cut into blocks that are the same in every search.
 
-A clip is an index (video, first frame); its frames stay in the store until its block is asked for. The order
-comes from the store's fingerprint alone, so that memories computed for a block serve every trial and every
-later search; seeds only order blocks. What was left out on purpose: shuffling, batching and augmentation,
-which belong to training.
+A clip is an index (video, first frame); its frames stay in the store until its block is asked for. The order comes from
+the store's fingerprint alone, so that memories computed for a block serve every trial and every later search; seeds
+only order blocks. What was left out on purpose: shuffling, batching and augmentation, which belong to training.
 """
 
 import hashlib
@@ -60,9 +58,8 @@ def list_clips(
 ) -> list[Clip]:
     """Every clip of these groups and categories, in the store's order.
 
-    Clips start `stride` frames apart within a usable stretch and never leave it. The stride is looked up by
-    category, then under "default", and is `total_length` (clips that touch and do not overlap) where neither
-    is given.
+    Clips start `stride` frames apart within a usable stretch and never leave it. The stride is looked up by category,
+    then under "default", and is `total_length` (clips that touch and do not overlap) where neither is given.
     """
     wanted = set(groups)
     span = clip_span(total_length, frame_step)
@@ -79,10 +76,9 @@ def list_clips(
 class ClipBlocks:
     """The clips of one split as blocks of `block_clips`; the last block may be shorter.
 
-    `fingerprint` covers everything that decides which frames are in block i: stored frames, the clips and
-    their order, `total_length`, `frame_step`, `frame_size`, `block_clips`. `input_length` is carried along and is not
-    part
-    of it: it changes no frame, and whoever keys memories by block adds it.
+    `fingerprint` covers everything that decides which frames are in block i: stored frames, the clips and their order,
+    `total_length`, `frame_step`, `frame_size`, `block_clips`. `input_length` is carried along and is not part of it: it
+    changes no frame, and whoever keys memories by block adds it.
     """
 
     def __init__(
@@ -149,9 +145,7 @@ class ClipBlocks:
         return self._names[self._slice(block)]
 
     def frames(self, block: int) -> np.ndarray:
-        """The block's clips, a contiguous uint8 (N, T, H, W, C) of its own; N is `block_clips`, less in the
-        last.
-        """
+        """The block's clips, a contiguous uint8 (N, T, H, W, C) of its own; N is `block_clips`, less in the last."""
         clips = self.clips[self._slice(block)]
         factor = self.store.manifest.frame_size[0] // self.frame_size
         shape = (len(clips), self.total_length, self.frame_size, self.frame_size, self.channels)
@@ -168,9 +162,7 @@ class ClipBlocks:
 
 
 def epoch_blocks(num_blocks: int, seed: int, epoch: int) -> list[int]:
-    """The order of blocks in one epoch: every block once, the same for all trials of a run that share the
-    seed.
-    """
+    """The order of blocks in one epoch: every block once, the same for all trials of a run that share the seed."""
     return np.random.default_rng([seed, epoch]).permutation(num_blocks).tolist()
 
 

@@ -1,8 +1,7 @@
-"""Which prepared benchmark a search gets: the real one where it is on disk, a stand-in only where that is
-allowed.
+"""Which prepared benchmark a search gets: the real one where it is on disk, a stand-in only where that is allowed.
 
-Nothing is swapped silently: a stand-in's folder, manifest and label say *synthetic*, and `Benchmark.label` is
-what every page and table prints.
+Nothing is swapped silently: a stand-in's folder, manifest and label say *synthetic*, and `Benchmark.label` is what
+every page and table prints.
 """
 
 import re
@@ -81,8 +80,8 @@ def find_benchmark(config: BenchmarkConfig, home: Home) -> Benchmark | None:
 def open_benchmark(config: BenchmarkConfig, home: Home, *, make: bool = True) -> Benchmark:
     """The prepared benchmark; where it is missing and the configuration allows it, its stand-in.
 
-    With `make` the stand-in is made on the spot, once: a second process waits for the first. Raises UserError
-    naming the command that prepares what is missing.
+    With `make` the stand-in is made on the spot, once: a second process waits for the first. Raises UserError naming
+    the command that prepares what is missing.
     """
     if (found := find_benchmark(config, home)) is not None:
         return found
@@ -122,8 +121,7 @@ def prepare_dataset(
     replace: bool = False,
     report: Report | None = None,
 ) -> FrameStore:
-    """Convert the files in `source_dir`, or make the stand-in where it is None, into a store below
-    `target_dir`.
+    """Convert the files in `source_dir`, or make the stand-in where it is None, into a store below `target_dir`.
 
     `name` is a key of READERS. The store is verified. Raises UserError as readers and `write_store` do.
     """

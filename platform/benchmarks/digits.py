@@ -1,8 +1,8 @@
 """Flying digits: one, two or three digits of 28x28 flying straight over 64x64, bouncing at the edges.
 
-Nobody publishes these files, everybody generates them. Glyphs come from the MNIST IDX files, or, as a
-stand-in that needs no download, from the 8x8 digits that scikit-learn brings along. Train, validation and
-test draw from pools of glyphs that share none. A "video" is one generated sequence of 20 frames.
+Nobody publishes these files, everybody generates them. Glyphs come from the MNIST IDX files, or, as a stand-in that
+needs no download, from the 8x8 digits that scikit-learn brings along. Train, validation and test draw from pools of
+glyphs that share none. A "video" is one generated sequence of 20 frames.
 """
 
 import gzip
@@ -59,17 +59,13 @@ def find_mnist(folder: Path, size: int, *, digits: int, num_clips: NumClips | No
 
 
 def find_bundled(size: int, *, digits: int, num_clips: NumClips | None = None) -> Found:
-    """The stand-in: the same flights with scikit-learn's bundled handwritten digits, loaded with the first
-    sequence.
-    """
+    """The stand-in: the same flights with scikit-learn's bundled handwritten digits, loaded with the first sequence."""
     found = _generated(_bundled_pool, "bundled", size, digits, num_clips or STAND_IN_CLIPS)
     return replace(found, provenance={"glyphs": "scikit-learn load_digits", "source": "built-in digits"})
 
 
 def read_idx_images(file: Path) -> np.ndarray:
-    """Images of an IDX file, gzip or not, as uint8 (N, rows, columns). Raises UserError naming what is wrong
-    with it.
-    """
+    """Images of an IDX file, gzip or not, as uint8 (N, rows, columns). Raises UserError naming what is wrong."""
     again = f"Get {file.name} again."
     try:
         content = file.read_bytes()

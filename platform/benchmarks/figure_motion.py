@@ -1,12 +1,10 @@
 """How the stand-in's figures move: joint positions of one person doing one of the six KTH actions.
 
-Walking, jogging and running are seen from the side: hips swing as a cosine, knees bend while the leg travels
-forward, arms swing against the legs, and the pelvis rides at the height that keeps the lower foot on the
-ground. Boxing is seen from the side, clapping and waving from the front, with elbows found from where the
-hands must be.
+Walking, jogging and running are seen from the side: hips swing as a cosine, knees bend while the leg travels forward,
+arms swing against the legs, and the pelvis rides at the height that keeps the lower foot on the ground. Boxing is seen
+from the side, clapping and waving from the front, with elbows found from where the hands must be.
 
-Lengths are fractions of the body's height, x points where the person looks, y up from the ground. Joints are
-(T, 2).
+Lengths are fractions of the body's height, x points where the person looks, y up from the ground. Joints are (T, 2).
 """
 
 from collections.abc import Sequence

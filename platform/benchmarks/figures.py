@@ -1,10 +1,9 @@
-"""The KTH stand-in: 25 seeded persons doing the six actions in four scenarios, for a machine without the
-videos.
+"""The KTH stand-in: 25 seeded persons doing the six actions in four scenarios, for a machine without the videos.
 
-It has the shape of the real set (names, persons, actions, usable ranges, grey figures on a light textured
-ground seen by a camera with noise, widths squeezed from 4:3), so that everything downstream is the same code.
-It is not KTH, and every output made from it says *synthetic*. Movement is in `figure_motion.py`; here bodies
-are dressed, placed and painted, as capsules with soft edges, all frames of a crossing at once.
+It has the shape of the real set (names, persons, actions, usable ranges, grey figures on a light textured ground seen
+by a camera with noise, widths squeezed from 4:3), so that everything downstream is the same code. It is not KTH, and
+every output made from it says *synthetic*. Movement is in `figure_motion.py`; here bodies are dressed, placed and
+painted, as capsules with soft edges, all frames of a crossing at once.
 
 Scenarios: d1 outdoors, d2 outdoors with the figure's size changing, d3 other clothes with a coat, d4 indoors.
 """
@@ -31,9 +30,7 @@ CLOTHES = ("shirt", "trousers", "skin", "hair", "shoes")
 
 @dataclass(frozen=True)
 class Stretch:
-    """One usable stretch: where the figure's feet are and how tall it is, frame by frame, as fractions of the
-    frame.
-    """
+    """One usable stretch: where the figure's feet are and how tall it is, frame by frame, as fractions of the frame."""
 
     x: np.ndarray
     height: np.ndarray
@@ -155,9 +152,7 @@ def _smooth(rng: np.random.Generator, knots: int, size: int) -> np.ndarray:
 
 
 def _paint(scene: np.ndarray, bones: list[Bone], stretch: Stretch, greys: dict[str, float], size: int) -> np.ndarray:
-    """Frames (T, size, size) float32. Only a window around the figure is computed, and pasted where it
-    stands.
-    """
+    """Frames (T, size, size) float32. Only a window around the figure is computed, and pasted where it stands."""
     tall = (stretch.height * size)[:, None]  # pixels
     scale = tall * np.array([stretch.facing * SQUEEZE, -1.0])  # pictures count rows downward
     ground = 0.955 - 0.35 * (1 - stretch.height / 0.72).clip(-0.1, 0.3)

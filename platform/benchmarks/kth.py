@@ -1,9 +1,9 @@
 """The KTH actions as they are downloaded: `personNN_<action>_dK_uncomp.avi` and `00sequences.txt`.
 
-Six actions, 25 persons, four scenarios; 160x120 grey in colour frames, DivX-5. Known faults of the real set
-are handled here: one video does not exist, one is reported corrupt, one entry of the list is empty, tabs and
-spaces vary, and some videos are shorter than their ranges. The luma plane is read as it is, without a
-conversion library's rounding, and stretched from video range (16-235) to 0-255 as every RGB converter does.
+Six actions, 25 persons, four scenarios; 160x120 grey in colour frames, DivX-5. Known faults of the real set are handled
+here: one video does not exist, one is reported corrupt, one entry of the list is empty, tabs and spaces vary, and some
+videos are shorter than their ranges. The luma plane is read as it is, without a conversion library's rounding, and
+stretched from video range (16-235) to 0-255 as every RGB converter does.
 """
 
 import re
@@ -63,11 +63,10 @@ def find_kth(folder: Path, size: int) -> Found:
 
 
 def read_video(file: Path, size: int) -> np.ndarray:
-    """All frames, grey, at size x size by area mean: uint8 (T, size, size, 1). One decoded frame in memory at
-    a time.
+    """All frames, grey, at size x size by area mean: uint8 (T, size, size, 1). One decoded frame in memory at a time.
 
-    The aspect (4:3) is not kept, as in the published protocols. Raises UnusableFile for a file that is cut
-    off, is no video, or decodes to fewer frames than it promises.
+    The aspect (4:3) is not kept, as in the published protocols. Raises UnusableFile for a file that is cut off, is no
+    video, or decodes to fewer frames than it promises.
     """
     import av  # 0.1 s and a heap of shared libraries: only when something is decoded
 

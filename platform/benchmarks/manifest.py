@@ -1,5 +1,4 @@
-"""`manifest.json` of a prepared benchmark: what is stored, where in the shards, from what, and its
-fingerprint.
+"""`manifest.json` of a prepared benchmark: what is stored, where in the shards, from what, and its fingerprint.
 
 Plain JSON beside the Arrow files, so that a person can read what a folder holds without this code.
 """
@@ -45,9 +44,7 @@ class ShardEntry(Model):
 
 
 class Manifest(Model):
-    """A whole store. `fingerprint` changes when any frame, name, group, category or range does, and not
-    otherwise.
-    """
+    """A whole store. `fingerprint` changes when any frame, name, group, category or range does, and not otherwise."""
 
     schema_version: Literal[1] = 1
     dataset: str

@@ -11,8 +11,7 @@ from platform.benchmarks.recording import Found
 
 @dataclass(frozen=True)
 class Reader:
-    """How one data set is found. `find(folder, size)` and `stand_in(size)` answer at once; frames are loaded
-    later.
+    """How one data set is found. `find(folder, size)` and `stand_in(size)` answer at once; frames are loaded later.
 
     `generated` data sets also take `num_clips`: how many sequences to make for each pool.
     """

@@ -1,8 +1,7 @@
 """What a reader hands to the store: a list of recordings, each loaded only when its turn comes.
 
-A reader looks at a folder (or at nothing: a stand-in) and answers at once with what is there. Frames come
-later, one video at a time, so preparing never holds two, and a restart passes over what is stored already
-without decoding it.
+A reader looks at a folder (or at nothing: a stand-in) and answers at once with what is there. Frames come later, one
+video at a time, so preparing never holds two, and a restart passes over what is stored already without decoding it.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,18 +13,16 @@ from platform.benchmarks.manifest import SkippedFile
 
 
 class UnusableFile(Exception):
-    """This one recording cannot be read. The text says why; the recording is skipped and named, the rest goes
-    on.
-    """
+    """This one recording cannot be read. The text says why; the recording is skipped and named, the rest goes on."""
 
 
 @dataclass(frozen=True)
 class Recording:
     """One video that can be stored.
 
-    `load()` returns uint8 (T, size, size, C) or raises UnusableFile. `ranges` are half-open, 0-based usable
-    stretches as the data set lists them (clipped to the real length when stored); None means all of it. `key`
-    changes when the frames could: stored work with the same key is reused.
+    `load()` returns uint8 (T, size, size, C) or raises UnusableFile. `ranges` are half-open, 0-based usable stretches
+    as the data set lists them (clipped to the real length when stored); None means all of it. `key` changes when the
+    frames could: stored work with the same key is reused.
     """
 
     name: str

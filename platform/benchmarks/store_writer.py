@@ -1,8 +1,7 @@
 """The Arrow store, written: one video in memory, restartable, and never visible half-done.
 
-Everything happens in `<store>.partial/`. A writer that is killed leaves finished shards there
-(`shard_writer.py`), which the next one takes over if their inputs are still the same. At the end the whole is
-verified and the folder renamed.
+Everything happens in `<store>.partial/`. A writer that is killed leaves finished shards there (`shard_writer.py`),
+which the next one takes over if their inputs are still the same. At the end all is verified and the folder renamed.
 """
 
 import hashlib
@@ -40,17 +39,17 @@ def write_store(
 ) -> FrameStore:
     """Store every recording under `target` and return the verified store.
 
-    The same inputs stored there already are verified and returned. Two processes never write one store: the
-    second waits and finds it done. Raises UserError when other inputs lie there and `replace` is not set,
-    when nothing could be used, and when the disk is full.
+    The same inputs stored there already are verified and returned. Two processes never write one store: the second
+    waits and finds it done. Raises UserError when other inputs lie there and `replace` is not set, when nothing could
+    be used, and when the disk is full.
     """
     keys = [_key(recording, size, reader_version) for recording in found.recordings]
     inputs = hashlib.sha256("\n".join([dataset, *keys]).encode()).hexdigest()
     partial = target.with_name(f"{target.name}.partial")
     frame_bytes = size * size * found.channels
     report = report or _silent
+    _make_folder(target.parent)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
         with _locked(target, lambda: report(0, len(keys), "another process is at it; waiting")):
             if done := _already_there(target, inputs, replace):
                 return done
@@ -74,10 +73,19 @@ def write_store(
         if fault.errno in FULL:
             raise disk_full(partial, found.recordings, frame_bytes) from fault
         if fault.errno in NOT_WRITABLE:
-            raise UserError(
-                f"cannot write in {target.parent} ({fault.strerror}). Choose another folder with --to or TMU_HOME."
-            ) from fault
+            raise _not_writable(target.parent, fault) from fault
         raise
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:  # whatever the reason, another folder is the repair
+        raise _not_writable(folder, fault) from fault
+
+
+def _not_writable(folder: Path, fault: OSError) -> UserError:
+    return UserError(f"cannot write in {folder} ({fault.strerror}). Choose another folder with --to or TMU_HOME.")
 
 
 @contextmanager

@@ -1,52 +1,112 @@
-"""Do the parts of a valid run agree with each other? Each disagreement names its place and the repair."""
+"""Do the parts of a valid run agree with each other? Each disagreement names its place and the repair.
+
+Here: benchmarks, networks, training, sources, and the settings every trial begins with. What a search may draw on top
+of these is checked in `space_agreement.py`.
+"""
 
 from collections.abc import Iterator
 from difflib import get_close_matches
 
-from pydantic import ValidationError
-
+from platform.config.benchmark import KTH_ACTIONS, BenchmarkConfig
 from platform.config.network import NetworkConfig
+from platform.config.places import Place
 from platform.config.run import RunConfig
-from platform.config.space import SPACE_NAMES
-from platform.config.trial import SCRATCH, TrialSettings, with_setting
+from platform.config.trial import SCRATCH, TrialSettings
 
-Place = tuple[str | int, ...]
 Fault = tuple[Place, str]
 
 
 def disagreements(run: RunConfig) -> Iterator[Fault]:
-    """Everything wrong between the parts of `run`, as (place in the YAML, message)."""
+    """Everything wrong between the parts of `run`, its search space left out, as (place in the YAML, message)."""
     yield from _families(run)
     yield from _grids(run)
-    yield from _settings(run, ("trial",), run.trial)
-    for name, parameter in run.search.space.items():
-        place: Place = ("search", "space", name)
-        if name not in SPACE_NAMES:
-            yield (
-                place,
-                f"no setting {name!r} to search{nearest(name, SPACE_NAMES)}; known: {', '.join(SPACE_NAMES)}",
-            )
-            continue
-        if (name == "sources") != (parameter.subset is not None):
-            yield place, "`sources` takes `subset: [names]`, every other setting choice, float or int"
-            continue
-        for condition in parameter.when:
-            if condition not in run.search.space or condition == "sources":
-                yield (*place, "when"), f"{condition!r} is no parameter of this space to depend on"
-        if name == "sources":
-            yield from _known_sources(run, place, parameter.subset or ())
-        elif name != "distil.source_weight":
-            for value in parameter.choice or parameter.float_bounds or parameter.int_bounds or ():
-                try:
-                    settings = with_setting(run.trial, name, value)
-                except ValidationError as error:
-                    yield place, f"value {value!r}: {error.errors()[0]['msg']}"
-                else:
-                    yield from _settings(run, place, settings)
+    for place, benchmark in _benchmarks(run).items():
+        yield from _strides(place, benchmark)
+    yield from _batches(run)
+    if run.search.asha is not None and run.search.asha.grace_epochs > run.training.epochs:
+        yield (
+            ("search", "asha", "grace_epochs"),
+            f"no trial would ever stop early: it has {run.training.epochs} epochs and grace_epochs is "
+            f"{run.search.asha.grace_epochs}; set grace_epochs below training.epochs, or search.asha to null",
+        )
+    for name, source in run.sources.items():
+        for message in unknown_memory(run, name, source.memory):
+            yield ("sources", name, "memory"), message
+    for place, message in settings_faults(run, run.trial):
+        yield ("trial", *place), message
+
+
+def settings_faults(run: RunConfig, settings: TrialSettings) -> Iterator[Fault]:
+    """What this run cannot give a trial of these settings; places are counted from the settings."""
+    for name in settings.sources:
+        for message in unknown_source(run, name):
+            yield ("sources",), message
+    for name in settings.distil.source_weights:
+        for message in unknown_source(run, name):
+            yield ("distil", "source_weights", name), message
+    if settings.start != SCRATCH:
+        for message in unknown_source(run, settings.start):
+            yield ("start",), f"{message}; or {SCRATCH!r}"
+    deepest = len(run.network.hidden) - 1
+    if too_deep := [layer for layer in settings.tmu.layers if layer > deepest]:
+        yield ("tmu", "layers"), f"layer {too_deep[0]} does not exist; the network has layers 0 to {deepest}"
+    if settings.tmu.merge == "released" and not _is_released_family(run.network.family):
+        yield (
+            ("tmu", "merge"),
+            f"'released' is the public code's ConvLSTM; family {run.network.family!r} takes mean, softmax or sum "
+            "(or set network.family=convlstm)",
+        )
+    if settings.memory is not None:
+        for name in drawable_sources(run):
+            for message in unknown_memory(run, name, settings.memory):
+                yield ("memory",), message
+
+
+def drawable_sources(run: RunConfig) -> tuple[str, ...]:
+    """The sources that some trial of this run may imitate."""
+    drawn = run.search.space.get("sources")
+    return (drawn.subset or ()) if drawn is not None else run.trial.sources
+
+
+def unknown_source(run: RunConfig, name: str) -> Iterator[str]:
+    if name not in run.sources:
+        known = ", ".join(run.sources) or "none"
+        yield f"no source {name!r}{nearest(name, run.sources)}; known sources: {known}"
+
+
+def unknown_memory(run: RunConfig, name: str, memory: str) -> Iterator[str]:
+    """Has the source this memory? One that lies in the bank is asked when its card is read."""
+    from tmu_models.families import known_families  # torch: only a valid file waits for it
+
+    source = run.sources.get(name)
+    if source is None or source.bank is not None:
+        return
+    network = source.network or run.network
+    family = known_families().get(network.family)
+    if family is None:
+        return
+    kinds = ("cell", "spatiotemporal") if family.has_flow else ("cell",)
+    has = [f"{kind}/{layer}" for kind in kinds for layer in range(len(network.hidden))]
+    if memory not in has:
+        yield f"source {name!r} has no memory {memory!r}{nearest(memory, has)}; it has {', '.join(has)}"
+
+
+def nearest(name: str, known: object) -> str:
+    """`, did you mean 'kernel_size'?` for the known name most like this one, or nothing."""
+    matches = get_close_matches(name, list(known), n=1)  # type: ignore[call-overload]
+    return f" (did you mean {matches[0]!r}?)" if matches else ""
+
+
+def _is_released_family(family: str) -> bool:
+    from tmu_models.convlstm import ConvLSTMCell
+    from tmu_models.families import known_families
+
+    cell = known_families().get(family, ConvLSTMCell)  # a family nobody knows is a fault of its own
+    return issubclass(cell, ConvLSTMCell)
 
 
 def _families(run: RunConfig) -> Iterator[Fault]:
-    from tmu_models.families import known_families  # torch: only a valid file waits for it
+    from tmu_models.families import known_families
 
     families = known_families()
     networks: dict[Place, NetworkConfig] = {("network",): run.network}
@@ -62,40 +122,54 @@ def _families(run: RunConfig) -> Iterator[Fault]:
 
 
 def _grids(run: RunConfig) -> Iterator[Fault]:
-    geometries = {("network", "patch_size"): (run.benchmark.frame_size, run.network.patch_size)}
+    geometries: dict[Place, tuple[int, int]] = {
+        ("network", "patch_size"): (run.benchmark.frame_size, run.network.patch_size)
+    }
     for name, source in run.sources.items():
         if source.network is not None and source.benchmark is not None:
             geometries["sources", name] = (source.benchmark.frame_size, source.network.patch_size)
     for place, (frame_size, patch_size) in geometries.items():
         if frame_size % patch_size:
-            yield place, _not_a_divisor(frame_size, patch_size)
+            divisors = ", ".join(str(size) for size in range(1, 17) if frame_size % size == 0)
+            yield place, f"patch_size {patch_size} does not divide frame_size {frame_size}; use one of {divisors}"
 
 
-def _not_a_divisor(frame_size: int, patch_size: int) -> str:
-    divisors = [size for size in range(1, 17) if frame_size % size == 0]
-    return (
-        f"patch_size {patch_size} does not divide frame_size {frame_size}; use one of {', '.join(map(str, divisors))}"
-    )
+def _benchmarks(run: RunConfig) -> dict[Place, BenchmarkConfig]:
+    benchmarks: dict[Place, BenchmarkConfig] = {("benchmark",): run.benchmark}
+    for name, source in run.sources.items():
+        if source.benchmark is not None:
+            benchmarks["sources", name, "benchmark"] = source.benchmark
+    return benchmarks
 
 
-def _settings(run: RunConfig, place: Place, settings: TrialSettings) -> Iterator[Fault]:
-    yield from _known_sources(run, place, settings.sources)
-    yield from _known_sources(run, place, tuple(settings.distil.source_weights))
-    if settings.start != SCRATCH:
-        yield from _known_sources(run, place, (settings.start,), or_else=f"; or {SCRATCH!r}")
-    deepest = len(run.network.hidden) - 1
-    if too_deep := [layer for layer in settings.tmu.layers if layer > deepest]:
-        yield place, f"layer {too_deep[0]} does not exist; the network has layers 0 to {deepest}"
+def _strides(place: Place, benchmark: BenchmarkConfig) -> Iterator[Fault]:
+    """A stride of a category that is not there would be ignored."""
+    categories = KTH_ACTIONS if benchmark.name == "kth" else (benchmark.dataset.removeprefix("flying_"),)
+    known = ("default", *categories)
+    for name in benchmark.stride:
+        if name not in known:
+            yield (
+                (*place, "stride", name),
+                f"{name!r} is no category of {benchmark.name}{nearest(name, known)}; known: {', '.join(known)}",
+            )
 
 
-def _known_sources(run: RunConfig, place: Place, names: tuple[str, ...], or_else: str = "") -> Iterator[Fault]:
-    for name in names:
-        if name not in run.sources:
-            known = ", ".join(run.sources) or "none"
-            yield place, f"no source {name!r}{nearest(name, run.sources)}; known sources: {known}{or_else}"
-
-
-def nearest(name: str, known: object) -> str:
-    """`, did you mean 'kernel_size'?` for the known name most like this one, or nothing."""
-    matches = get_close_matches(name, list(known), n=1)  # type: ignore[call-overload]
-    return f" (did you mean {matches[0]!r}?)" if matches else ""
+def _batches(run: RunConfig) -> Iterator[Fault]:
+    """A batch never spans two blocks, so one larger than a block would silently be cut."""
+    pairs: dict[Place, tuple[int, int, str]] = {
+        ("training", "batch_size"): (run.training.batch_size, run.benchmark.block_clips, "benchmark")
+    }
+    for name, source in run.sources.items():
+        if source.pretraining is not None and source.benchmark is not None:
+            pairs["sources", name, "pretraining", "batch_size"] = (
+                source.pretraining.batch_size,
+                source.benchmark.block_clips,
+                f"sources.{name}.benchmark",
+            )
+    for place, (batch_size, block_clips, benchmark) in pairs.items():
+        if batch_size > block_clips:
+            yield (
+                place,
+                f"a batch of {batch_size} does not fit into a block of {block_clips} clips, and never spans two; "
+                f"lower batch_size to {block_clips} or raise {benchmark}.block_clips to {batch_size}",
+            )

@@ -18,6 +18,7 @@ from platform.config.agreement import disagreements, nearest
 from platform.config.errors import UserError
 from platform.config.places import Place, dotted, read_yaml
 from platform.config.run import RunConfig
+from platform.config.space_agreement import space_disagreements
 
 Profile = Literal["laptop", "full"]
 SEARCH_SPACES = Path(__file__).parents[2] / "search_spaces"
@@ -179,7 +180,7 @@ class _Draft:
                 if not new:
                     return None
                 continue
-            for place, message in disagreements(config):
+            for place, message in (*disagreements(config), *space_disagreements(config)):
                 self.faults.append(f"{self.where(place)}: {dotted(place)}: {message}")
             return config
         return None

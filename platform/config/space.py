@@ -62,7 +62,30 @@ class Parameter(Model):
             raise ValueError(f"log and step go with float or int, not with {kinds[0]}")
         if self.log and self.step:
             raise ValueError("log and step exclude each other; drop one")
+        self._check_step()
+        self._check_subset()
         return self
+
+    def _check_step(self) -> None:
+        bounds = self.float_bounds or self.int_bounds
+        if self.step is None or bounds is None:
+            return
+        low, high = bounds
+        if self.step > high - low:
+            raise ValueError(
+                f"step {self.step:g} is larger than the range [{low:g}, {high:g}]; lower it to at most {high - low:g}"
+            )
+        if self.int_bounds is not None and self.step % 1:
+            raise ValueError(f"step {self.step:g} between whole numbers; use a whole step, or `float` for `int`")
+
+    def _check_subset(self) -> None:
+        if self.subset is None:
+            return
+        if not self.subset:
+            raise ValueError("subset is empty; name the sources that may be drawn, or drop `sources` from the space")
+        if len(set(self.subset)) < len(self.subset):
+            once = ", ".join(dict.fromkeys(self.subset))
+            raise ValueError(f"a source stands twice in subset [{', '.join(self.subset)}]; write [{once}]")
 
     def _kinds(self) -> dict[str, Any]:
         return {

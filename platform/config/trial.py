@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
 
 from platform.config.model import Model
 from platform.config.network import odd
@@ -18,6 +18,14 @@ class GateConfig(Model):
     merge: Literal["mean", "softmax", "sum", "released"] = "mean"
     bias: float = 0.0  # added to every gate before training; negative starts closed
     kernel_size: Annotated[PositiveInt, AfterValidator(odd)] = 5  # of the convolution that computes the gates
+
+    @field_validator("layers")
+    @classmethod
+    def _no_layer_twice(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(value)) < len(value):
+            once = list(dict.fromkeys(value))
+            raise ValueError(f"a layer stands twice in {list(value)}; write {once}")
+        return value
 
 
 class DistilConfig(Model):

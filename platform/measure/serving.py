@@ -4,7 +4,7 @@ Without Ray: a trial on the node of its servers reads the same stored files, so 
 """
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -78,37 +78,52 @@ def temporary_home(setting: Setting) -> Iterator[tuple[Home, ClipBlocks]]:
 
 
 def step_times(setting: Setting, num_sources: int, home: Home, clips: ClipBlocks, *, repeats: int) -> StepTimes:
-    """Both steps on the same batches, taking turns. Sources have random weights: the time does not depend on them."""
-    runners = {f"source_{k}": make_runner(setting, clips, home, seed=k) for k in range(num_sources)}
-    provider = InProcessMemory(runners)
-    requests = [Request(name, 0) for name in runners]
-    for request in requests:
-        provider.states(request)  # computes and stores the block: from here on it is ready
-    run = make_run(setting, clips, provider, tuple(runners))
-    rows = np.arange(setting.batch_size)
-    frames = clips_to_float(clips.frames(0)[rows], "cpu")
+    """Both steps on the same batch, taking turns. Sources have random weights: the time does not depend on them."""
+    pair = StepPair.make(setting, num_sources, home, clips)
+    steps = median_seconds({"served": pair.served, "in place": pair.in_place}, repeats=repeats)
+    fetching = median_seconds({"fetch": pair.fetch}, repeats=5 * repeats)["fetch"]
+    return StepTimes(num_sources, steps["served"], steps["in place"], fetching, count_parameters(pair.run.network))
 
-    def fetch() -> dict[str, torch.Tensor]:
-        return {request.source: torch.from_numpy(provider.states(request)[rows]) for request in requests}
+
+@dataclass(frozen=True)
+class StepPair:
+    """A training step in two ways: same run, batch and sources. Each gives its prediction and imitation loss."""
+
+    run: TrainingRun
+    frames: torch.Tensor  # the first clips of block 0
+    runners: Mapping[str, SourceRunner]
+    provider: InProcessMemory
+    input_length: int
+
+    @classmethod
+    def make(cls, setting: Setting, num_sources: int, home: Home, clips: ClipBlocks) -> "StepPair":
+        runners = {f"source_{k}": make_runner(setting, clips, home, seed=k) for k in range(num_sources)}
+        provider = InProcessMemory(runners)
+        for name in runners:
+            provider.states(Request(name, 0))  # computes and stores the block: from here on it is ready
+        run = make_run(setting, clips, provider, tuple(runners))
+        frames = clips_to_float(clips.frames(0)[: setting.batch_size], "cpu")
+        return cls(run, frames, runners, provider, setting.input_length)
+
+    def served(self) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.run.step(self.frames, self.fetch())
+
+    def in_place(self) -> tuple[torch.Tensor, torch.Tensor]:
+        # A tensor made under inference mode may not meet autograd; the copy is under a thousandth of the step.
+        return self.run.step(self.frames, {name: memory.clone() for name, memory in self.compute().items()})
+
+    def fetch(self) -> dict[str, torch.Tensor]:
+        """What each source remembers of the batch, (B, T-1, S, h, w) float16, from stored blocks."""
+        rows = np.arange(len(self.frames))  # rows by number, as training takes them: a copy
+        return {name: torch.from_numpy(self.provider.states(Request(name, 0))[rows]) for name in self.runners}
 
     @torch.inference_mode()
-    def compute() -> dict[str, torch.Tensor]:
+    def compute(self) -> dict[str, torch.Tensor]:
+        """The same in float32, by running the sources."""
         return {
-            name: runner.network(frames, input_length=setting.input_length, keep_memories=[MEMORY]).memories[MEMORY]
-            for name, runner in runners.items()
+            name: runner.network(self.frames, input_length=self.input_length, keep_memories=[MEMORY]).memories[MEMORY]
+            for name, runner in self.runners.items()
         }
-
-    def in_place() -> None:
-        # A tensor made under inference mode may not meet autograd; the copy is under a thousandth of the step.
-        run.step(frames, {name: memory.clone() for name, memory in compute().items()})
-
-    alternatives: dict[str, Callable[[], object]] = {
-        "served": lambda: run.step(frames, fetch()),
-        "in place": in_place,
-    }
-    steps = median_seconds(alternatives, repeats=repeats)
-    fetching = median_seconds({"fetch": fetch}, repeats=5 * repeats)["fetch"]
-    return StepTimes(num_sources, steps["served"], steps["in place"], fetching, count_parameters(run.network))
 
 
 def make_runner(setting: Setting, clips: ClipBlocks, home: Home, *, seed: int) -> SourceRunner:
@@ -144,12 +159,14 @@ def block_compute_seconds(setting: Setting, home: Home, clips: ClipBlocks, *, re
 
 def peak_bytes(setting: Setting, home: Home) -> dict[str, int]:
     """Largest resident memory of a fresh process that imports only, trains as a trial, serves as a server. Linux."""
-    context = get_context("spawn")
-    peaks = {}
-    for name, work in (("imports alone", _nothing), ("trial, 2 sources", _as_trial), ("server", _as_server)):
-        with context.Pool(1) as pool:
-            peaks[name] = pool.apply(_measured, (work, setting, home, torch.get_num_threads()))
-    return peaks
+    works = {"imports alone": imports_alone, "trial, 2 sources": as_trial, "server": as_server}
+    return {name: peak_of(work, setting, home) for name, work in works.items()}
+
+
+def peak_of(work: Callable[[Setting, Home], None], setting: Setting, home: Home) -> int:
+    """Largest resident memory of a fresh process that does this work, a function of a module, in bytes. Linux."""
+    with get_context("spawn").Pool(1) as pool:
+        return pool.apply(_measured, (work, setting, home, torch.get_num_threads()))
 
 
 def _measured(work: Callable[[Setting, Home], None], setting: Setting, home: Home, threads: int) -> int:
@@ -160,11 +177,11 @@ def _measured(work: Callable[[Setting, Home], None], setting: Setting, home: Hom
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) * 1024
 
 
-def _nothing(setting: Setting, home: Home) -> None:
+def imports_alone(setting: Setting, home: Home) -> None:
     return
 
 
-def _as_trial(setting: Setting, home: Home) -> None:
+def as_trial(setting: Setting, home: Home) -> None:
     clips = open_benchmark(setting.benchmark, home, make=False).blocks("train")
     runners = {f"source_{k}": make_runner(setting, clips, home, seed=k) for k in range(2)}
     provider = InProcessMemory(runners)
@@ -175,7 +192,7 @@ def _as_trial(setting: Setting, home: Home) -> None:
         run.step(frames, {name: torch.from_numpy(provider.states(Request(name, 0))[rows]) for name in runners})
 
 
-def _as_server(setting: Setting, home: Home) -> None:
+def as_server(setting: Setting, home: Home) -> None:
     clips = open_benchmark(setting.benchmark, home, make=False).blocks("train")
     runner = make_runner(setting, clips, home, seed=0)
     runner.compute(Request("source_0", 0))

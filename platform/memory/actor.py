@@ -38,7 +38,9 @@ class ServedSource:
     identity: MemoryIdentity
 
     def server_name(self, node_id: str) -> str:
-        return f"memory-{self.identity.folder(Request(self.name, 0))}-{node_id}"
+        """Of this search's own server: one that another search started would end with it."""
+        job = ray.get_runtime_context().get_job_id()
+        return f"memory-{job}-{self.identity.folder(Request(self.name, 0))}-{node_id}"
 
 
 class MemoryServer:
@@ -52,7 +54,7 @@ class MemoryServer:
         self._runner = SourceRunner(network, clips, source.identity, BlockStore(home.memory), device)
 
     def store_block(self, request: Request) -> tuple[str, bool]:
-        """Make sure the block is stored; returns its path and whether it had to be computed."""
+        """Make sure the block is stored, where the disk has room; returns its path and whether it was computed."""
         before = self._runner.counters.computed
         self._runner.states(request)
         path = self._runner.store.path(self._runner.identity, request)

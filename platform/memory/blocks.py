@@ -30,17 +30,18 @@ class BlockStore:
                 column = pa.ipc.open_file(source).get_batch(0).column(0)
         except FileNotFoundError:
             return None
-        except (pa.ArrowInvalid, OSError):  # a short or foreign file is as good as none: it is computed again
-            path.unlink(missing_ok=True)
+        except (pa.ArrowInvalid, OSError) as error:
+            if getattr(error, "errno", None) is not None:
+                raise  # not the file's fault: too many open files, no permission
+            path.unlink(missing_ok=True)  # a short or foreign file is as good as none: it is computed again
             return None
         return column.to_numpy_ndarray()
 
-    def write(self, identity: MemoryIdentity, request: Request, memories: np.ndarray) -> np.ndarray:
-        """Store (N, T-1, S, h, w) and return what a reader will see: the stored, rounded numbers."""
+    def write(self, identity: MemoryIdentity, request: Request, memories: np.ndarray) -> None:
+        """Store (N, T-1, S, h, w), already rounded. Raises OSError; then nothing is stored."""
         path = self.path(identity, request)
         path.parent.mkdir(parents=True, exist_ok=True)
-        rounded = np.ascontiguousarray(memories, dtype=identity.dtype)
-        column = pa.FixedShapeTensorArray.from_numpy_ndarray(rounded)
+        column = pa.FixedShapeTensorArray.from_numpy_ndarray(memories)
         batch = pa.record_batch([column], names=[request.memory])
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
         try:
@@ -50,5 +51,3 @@ class BlockStore:
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
-        rounded.flags.writeable = False
-        return rounded

@@ -1,5 +1,7 @@
 """Running a frozen source over a block of clips: the only place where sources compute."""
 
+import errno
+
 import numpy as np
 import torch
 
@@ -29,15 +31,28 @@ class SourceRunner:
         self.store = store
         self.device = device
         self.counters = Counters()
+        self._unstored: tuple[Request, np.ndarray] | None = None  # the last block that found no room
 
     def states(self, request: Request) -> np.ndarray:
-        """Memories of the block, (N, T-1, S, h, w), as stored. Raises OSError where the disk is full."""
+        """Memories of the block, (N, T-1, S, h, w), rounded as they are stored.
+
+        Where the disk has no room the block is handed out all the same, and computed anew when next asked for.
+        """
         stored = self.store.read(self.identity, request)
         if stored is not None:
             self.counters.ready += 1
             return stored
+        if self._unstored is not None and self._unstored[0] == request:
+            return self._unstored[1]
         self.counters.computed += 1
-        return self.store.write(self.identity, request, self.compute(request))
+        memories = self.identity.rounded(self.compute(request))
+        try:
+            self.store.write(self.identity, request, memories)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            self._unstored = (request, memories)
+        return memories
 
     @torch.inference_mode()
     def compute(self, request: Request) -> np.ndarray:

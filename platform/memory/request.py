@@ -32,6 +32,12 @@ class MemoryIdentity:
     grid: tuple[int, int]  # of the target, to which memories are resized
     dtype: str = "float16"
 
+    def rounded(self, memories: np.ndarray) -> np.ndarray:
+        """The numbers as they are stored, contiguous and read-only: what everybody is given, on first request too."""
+        rounded = np.ascontiguousarray(memories, dtype=self.dtype)
+        rounded.flags.writeable = False
+        return rounded
+
     def folder(self, request: Request) -> str:
         """The folder name that blocks of this source, memory, direction and feed share."""
         parts = [self.weights_sha256, self.clips_fingerprint, str(self.input_length), str(self.grid), self.dtype]

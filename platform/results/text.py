@@ -1,26 +1,32 @@
 """The last lines of a search: the best setting, its test score, and where to look."""
 
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+
+from rich.markup import escape
 
 from platform.results.record import TrialRecord
 from platform.results.run_folder import RunFolder
 
 
 def closing_lines(best: TrialRecord, test: Mapping[str, Any] | None, folder: RunFolder) -> Iterator[str]:
-    """Rich markup, a line each."""
+    """Rich markup, a line each. The commands can be copied, whatever the path."""
     yield ""
-    yield f"[bold]best[/]    trial {best.trial}: {setting_text(best.settings)}"
+    yield f"[bold]best[/]    trial {best.trial}: {escape(setting_text(best.settings))}"
     if test is not None:
         scores = ", ".join(
             f"{name} {test[name]:.4g} (copying the last frame {test['last_frame'][name]:.4g})"
             for name in ("mse", "ssim", "psnr")
             if test.get(name) is not None and test["last_frame"].get(name) is not None
         )
-        yield f"[bold]test[/]    {scores} on {test['benchmark']}, {test['num_clips']} clips never trained or chosen on"
-    yield f"[bold]report[/]  {folder.report}"
-    yield f"[bold]target[/]  {folder.best} holds its weights and settings"
-    yield f"[bold]more[/]    pip install tensorboard optuna-dashboard; tensorboard --logdir {folder.trials} · optuna-dashboard sqlite:///{folder.study}"
+        clips = f"{test['num_clips']} clips never trained or chosen on"
+        yield f"[bold]test[/]    {scores} on {escape(test['benchmark'])}, {clips}"
+    yield f"[bold]report[/]  {escape(str(folder.report))}"
+    yield f"[bold]target[/]  {escape(str(folder.best))} holds its weights and settings"
+    yield "[bold]more[/]    pip install tensorboard optuna-dashboard"
+    yield f"        tensorboard --logdir {escape(shlex.quote(str(folder.trials)))}"
+    yield f"        optuna-dashboard {escape(shlex.quote(f'sqlite:///{folder.study}'))}"
 
 
 def setting_text(settings: Mapping[str, Any]) -> str:
@@ -34,3 +40,11 @@ def setting_text(settings: Mapping[str, Any]) -> str:
         parts.append(f"distillation {distil['weight']:.3g}")
     parts.append(f"learning rate {settings['learning_rate']:.3g}")
     return " · ".join(parts)
+
+
+def failure_text(records: Iterable[TrialRecord]) -> str:
+    """`2 of 12 trials failed: the loss became nan; ...`, at most three reasons; empty where none failed."""
+    records = list(records)
+    failed = [record for record in records if record.state == "failed"]
+    reasons = sorted({record.reason or "for no recorded reason" for record in failed})
+    return f"{len(failed)} of {len(records)} trials failed: {'; '.join(reasons[:3])}" if failed else ""

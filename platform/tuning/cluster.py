@@ -5,11 +5,18 @@ import logging
 import os
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+# Ray prints the deaths of workers on stdout, whatever log_to_driver says, and reads what to skip when it is imported.
+# The trial's row gives the reason, and search.log the details.
+os.environ.setdefault(
+    "RAY_DEDUP_LOGS_SKIP_REGEX", "^A worker died or was killed|killed due to the node running low on memory"
+)
 import ray
+from ray.exceptions import AuthenticationError
 
 from platform.config.errors import UserError
 
@@ -25,13 +32,9 @@ def cluster(address: str | None) -> Iterator[None]:
     Raises UserError where no Ray answers at `address`. The folder of an own Ray, logs included, is removed at the end.
     """
     _quiet_libraries()
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
     if address is not None:
         _check_reachable(address)
-        try:
-            ray.init(address=address, **quiet)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            raise _no_ray(address, str(error).strip().splitlines()[0]) from None
+        _join(address)
         try:
             yield
         finally:
@@ -44,12 +47,62 @@ def cluster(address: str | None) -> Iterator[None]:
             include_dashboard=False,
             object_store_memory=OBJECT_STORE_BYTES,
             _temp_dir=str(folder),
-            **quiet,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
         )
         yield
     finally:
         ray.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def log_libraries_to(path: Path) -> None:
+    """From here on what Ray and Tune log goes to the file at `path`, and no longer to the terminal.
+
+    A search calls it as soon as its run folder exists; a later call moves on to another file.
+    """
+    logger = logging.getLogger("ray")  # ray.tune and ray.train hand theirs up to it
+    file = logging.FileHandler(path, delay=True)
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
+        if isinstance(handler, logging.FileHandler):
+            handler.close()
+    logger.addHandler(file)
+    logger.propagate = False
+
+
+def _join(address: str) -> None:
+    """Connect to the Ray at `address`. Raises UserError with the repair where it does not let us in."""
+    with _captured_stderr() as stderr:
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        except (AuthenticationError, ConnectionError, ValueError, RuntimeError) as error:
+            said = f"{error}\n{stderr.read_text(errors='replace')}"
+            if isinstance(error, AuthenticationError) or "AuthToken" in said or "Unauthenticated" in said:
+                raise UserError(
+                    f"--address {address}: the cluster asks for a token: copy ~/.ray/auth_token from its head node "
+                    "(or set RAY_AUTH_TOKEN), and set RAY_AUTH_MODE=token."
+                ) from None
+            raise _no_ray(address, str(error).strip().splitlines()[0]) from None
+
+
+@contextlib.contextmanager
+def _captured_stderr() -> Iterator[Path]:
+    """The file that takes what is written to stderr meanwhile, Ray's C++ included.
+
+    Only there does Ray tell a refused token (20 times, a second apart) from a Ray that does not answer.
+    """
+    sys.stderr.flush()
+    with tempfile.NamedTemporaryFile(prefix="tmu-") as file:
+        own = os.dup(2)
+        os.dup2(file.fileno(), 2)
+        try:
+            yield Path(file.name)
+        finally:
+            sys.stderr.flush()
+            os.dup2(own, 2)
+            os.close(own)
 
 
 def _check_reachable(address: str) -> None:
@@ -81,7 +134,7 @@ def _short_temporary_folder() -> str | None:
 
 
 def _quiet_libraries() -> None:
-    """Ray and Tune say little of use in a terminal that shows a live table; their logs stay in Ray's own files."""
+    """Ray and Tune say little of use in a terminal that shows a live table; see also `log_libraries_to`."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
     os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "0")

@@ -1,6 +1,7 @@
 """What the user watches: one table in a terminal, one line a finished trial elsewhere (a log file, CI)."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from ray import tune
@@ -14,6 +15,9 @@ from platform.results.record import TrialRecord
 from platform.tuning.recorder import Recorder
 
 SHOWN_ENDED = 6
+ALWAYS_SHOWN = 4  # columns that no terminal is too narrow for: trial, state, epoch, score
+NARROWEST = 9  # of the other columns, below which a name says nothing
+GAP = 2  # characters between rich's columns
 
 
 class LiveTable(tune.Callback):
@@ -62,33 +66,42 @@ class LiveTable(tune.Callback):
     def render(self) -> Group:
         """The table as it stands."""
         objective = self.config.search.objectives[0]
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for column in ("trial", "state", "sources", "start", "gates", "distil", "lr", "epoch"):
-            table.add_column(column, no_wrap=True)
-        table.add_column(objective, justify="right")
+        rows = []
         for number, curve in sorted(self.recorder.running.copy().items()):
             epoch = int(curve[-1]["epoch"]) if curve else 0
             score = curve[-1].get(objective) if curve else None
-            table.add_row(*self._cells(number, "running", self._settings.get(number, {}), epoch, score))
-        for record in self.recorder.ranking()[:SHOWN_ENDED]:
-            score = record.metrics.get(objective)
-            table.add_row(*self._cells(record.trial, record.state, record.settings, record.epochs, score))
+            rows.append(self._cells(number, "running", self._settings.get(number, {}), epoch, score))
+        rows += [self._record_cells(record) for record in self.recorder.ranking()[:SHOWN_ENDED]]
+        columns = ["trial", "state", "epoch", objective, "sources", "start", "gates", "distil", "lr"]
+        widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
+        widths = fit_columns(widths, self.console.width)
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for name, width in zip(columns, widths, strict=False):
+            table.add_column(Text(name), justify="right" if name == objective else "left", no_wrap=True, width=width)
+        for row in rows:
+            cells = [Text(text) for text in row[: len(widths)]]
+            cells[1].stylize(_colour(row[1]))
+            table.add_row(*cells)
         return Group(table, Text(), self._summary())
 
     def _cells(self, number: int, state: str, settings: dict[str, Any], epoch: int, score: float | None) -> list[str]:
-        colour = {"running": "cyan", "finished": "green", "stopped": "yellow"}.get(state, "red")
+        """What stands in a trial's row: first what must always be seen, then its settings."""
         gates = settings.get("tmu", {}) if settings.get("sources") else {}
         return [
             str(number),
-            f"[{colour}]{state}[/]",
+            state,
+            f"{epoch}/{self.config.training.epochs}",
+            "" if score is None else f"{score:.4g}",
             " ".join(settings.get("sources", ())) or "none",
             str(settings.get("start", "")),
             f"{gates['merge']} {list(gates['layers'])}" if gates else "-",
             f"{settings['distil']['weight']:.3g}" if gates else "-",
             f"{settings['learning_rate']:.2g}" if settings else "",
-            f"{epoch}/{self.config.training.epochs}",
-            "" if score is None else f"{score:.4g}",
         ]
+
+    def _record_cells(self, record: TrialRecord) -> list[str]:
+        score = record.metrics.get(self.config.search.objectives[0])
+        return self._cells(record.trial, record.state, record.settings, record.epochs, score)
 
     def _summary(self) -> Text:
         records = list(self.recorder.records.values())
@@ -114,12 +127,32 @@ class LiveTable(tune.Callback):
             parts.append(f"about {_clock(left)} left")
         return Text(" · ".join(parts))
 
-    def _line(self, record: TrialRecord) -> str:
-        objective = self.config.search.objectives[0]
-        cells = self._cells(record.trial, record.state, record.settings, record.epochs, record.metrics.get(objective))
-        done = f"{len(self.recorder.records)}/{self.config.search.trials}"
-        tail = f"[red]{record.reason}[/]" if record.state == "failed" else f"{objective} {cells[-1]}"
-        return f"{done:>7}  trial {cells[0]:>3} {cells[1]}  {' · '.join(cells[2:-1])}  {tail}"
+    def _line(self, record: TrialRecord) -> Text:
+        trial, state, epoch, score, *settings = self._record_cells(record)
+        done, objective = f"{len(self.recorder.records)}/{self.config.search.trials}", self.config.search.objectives[0]
+        tail = (record.reason or "", "red") if record.state == "failed" else f"{objective} {score}"
+        return Text.assemble(
+            f"{done:>7}  trial {trial:>3} ", (state, _colour(state)), f"  {' · '.join([*settings, epoch])}  ", tail
+        )
+
+
+def fit_columns(widths: Sequence[int], room: int) -> list[int]:
+    """The widths of as many leading columns as fit into `room` characters.
+
+    The first `ALWAYS_SHOWN` keep theirs. The widest of the others shrink to `NARROWEST`, then the last ones go.
+    """
+    fitted = list(widths)
+    while sum(fitted) + GAP * (len(fitted) - 1) > room and len(fitted) > ALWAYS_SHOWN:
+        widest = max(range(ALWAYS_SHOWN, len(fitted)), key=fitted.__getitem__)
+        if fitted[widest] > NARROWEST:
+            fitted[widest] -= 1
+        else:
+            fitted.pop()
+    return fitted
+
+
+def _colour(state: str) -> str:
+    return {"running": "cyan", "finished": "green", "stopped": "yellow"}.get(state, "red")
 
 
 def _clock(seconds: float) -> str:

@@ -1,7 +1,7 @@
 """The best target: written out to be used, and scored once on the test split."""
 
+import datetime
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,15 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
+from platform.bank.bank import Bank, count_parameters
+from platform.bank.card import Card, TrainingData, Transfer
 from platform.benchmarks.blocks import ClipBlocks
 from platform.benchmarks.tensors import clips_to_float
 from platform.config.trial import TrialSettings
 from platform.results.record import TrialRecord
 from platform.results.run_folder import RunFolder
 from platform.training.evaluation import evaluate
+from platform.training.versions import package_versions
 from platform.tuning.target import TargetPlan
 from tmu_models import VideoPredictor
 
@@ -23,19 +26,47 @@ SHOWN_CLIPS = 6
 
 
 def export_best(plan: TargetPlan, folder: RunFolder, record: TrialRecord, checkpoint: Path) -> None:
-    """Write `best/`: the target's weights, and the settings that rebuild it."""
-    folder.best.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(checkpoint / "target.safetensors", folder.best / "target.safetensors")
-    description = {
-        "trial": record.trial,
-        "seed": record.seed,
-        "settings": record.settings,
-        "network": plan.config.network.model_dump(mode="json"),
-        "frame_size": plan.config.benchmark.frame_size,
-        "input_length": plan.config.benchmark.input_length,
-        "validation": record.metrics,
-    }
+    """Write `best/`, an entry like those of the bank: weights and card rebuild the target alone, without its sources.
+
+    `config.yaml` beside them holds the settings of the trial.
+    """
+    settings, benchmark = TrialSettings.model_validate(record.settings), plan.benchmark()
+    network, _ = plan.build(settings, record.seed, benchmark.channels)
+    network.load_state_dict(load_file(checkpoint / "target.safetensors"))
+    network.drop_teachers()
+    transfer = None
+    if settings.sources and settings.transfer == "tmu" and settings.distil.what == "memory":
+        transfer = Transfer(gates=settings.tmu, sources=plan.memory_channels(settings))
+    config = plan.config.benchmark
+    card = Card(
+        name=f"{plan.config.name} trial {record.trial}",
+        network=plan.config.network,
+        transfer=transfer,
+        channels=benchmark.channels,
+        frame_size=config.frame_size,
+        weights_sha256="",
+        data=TrainingData(
+            label=benchmark.label,
+            synthetic=benchmark.synthetic,
+            fingerprint=benchmark.blocks("train").fingerprint,
+            input_length=config.input_length,
+            total_length=config.total_length,
+        ),
+        score={name: record.metrics[name] for name in ("mse", "ssim", "psnr") if name in record.metrics},
+        last_frame=record.last_frame,
+        parameters=count_parameters(network),
+        duration_s=record.duration_s,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        versions=package_versions(),
+    )
+    Bank(folder.path).add(folder.best.name, network, card)
+    description = {"trial": record.trial, "seed": record.seed, "settings": record.settings}
     (folder.best / "config.yaml").write_text(yaml.safe_dump(description, sort_keys=False))
+
+
+def load_best(folder: RunFolder) -> VideoPredictor:
+    """The exported target, ready to predict. Raises UserError where there is none or it was changed."""
+    return Bank(folder.path).load(folder.best.name)
 
 
 def test_best(plan: TargetPlan, folder: RunFolder, record: TrialRecord) -> dict[str, Any]:
@@ -43,9 +74,7 @@ def test_best(plan: TargetPlan, folder: RunFolder, record: TrialRecord) -> dict[
 
     A few test clips with their predictions go to `predictions.npz`.
     """
-    benchmark = plan.benchmark()
-    network, _ = plan.build(TrialSettings.model_validate(record.settings), record.seed, benchmark.channels)
-    network.load_state_dict(load_file(folder.best / "target.safetensors"))
+    benchmark, network = plan.benchmark(), load_best(folder)
     clips, input_length = benchmark.blocks("test"), plan.config.benchmark.input_length
     evaluation = evaluate(network, clips, input_length)
     scores = {

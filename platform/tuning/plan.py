@@ -1,16 +1,18 @@
 """What a search would do, worked out without doing it: `--dry-run` prints it, the search itself starts from it."""
 
+import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from platform.bank.bank import count_parameters
 from platform.bank.networks import build_network
+from platform.benchmarks.blocks import ClipBlocks
 from platform.benchmarks.catalog import estimate_clips, find_benchmark
 from platform.config.benchmark import SPLIT_NAMES, BenchmarkConfig, SplitName
 from platform.config.errors import UserError
@@ -19,10 +21,13 @@ from platform.config.run import RunConfig
 from platform.config.space import Parameter
 from platform.config.training import TrainingConfig
 from platform.results.scores import readable_bytes, readable_time
+from platform.training.run import num_steps
 from platform.tuning.pretraining import bank_entries
 from tmu_models import distillation_loss, prediction_loss
 
 CHANNELS_UNTIL_KNOWN = 1  # both benchmarks of this version are grey
+MOST_TIMED_CLIPS = 8  # a step takes time in proportion to its clips: more would only keep the user waiting
+LONG_S = 10.0  # a step that took longer is not timed a second time
 
 
 @dataclass(frozen=True)
@@ -30,8 +35,21 @@ class ClipCounts:
     """Clips of each split of one benchmark, and where they come from."""
 
     label: str
-    prepared: bool
     counts: Mapping[SplitName, int]
+    block_clips: int
+    train: ClipBlocks | None  # None: a stand-in that is not made yet
+
+    @property
+    def prepared(self) -> bool:
+        return self.train is not None
+
+    def num_steps(self, plan: TrainingConfig) -> int:
+        """Optimiser steps of one whole training run; of a stand-in, as `training.run` will count them."""
+        if self.train is not None:
+            return num_steps(plan, self.train)
+        whole_blocks, rest = divmod(self.counts["train"], self.block_clips)
+        batches = whole_blocks * math.ceil(self.block_clips / plan.batch_size) + math.ceil(rest / plan.batch_size)
+        return plan.epochs * min(batches, plan.steps_per_epoch or batches) * (2 if plan.reverse else 1)
 
 
 @dataclass(frozen=True)
@@ -44,6 +62,7 @@ class SearchPlan:
     entries: dict[str, str | None]  # bank entry, None where it must be pretrained
     steps_per_trial: int
     pretraining_steps: int
+    pretraining_clips: int  # shown in these steps: a source may have a batch size of its own
     memory_bytes: int  # if every source were drawn, both directions
 
     @classmethod
@@ -52,17 +71,19 @@ class SearchPlan:
         target = clip_counts(config.benchmark, home)
         sources = {n: clip_counts(s.benchmark, home) for n, s in config.sources.items() if s.benchmark is not None}
         entries = bank_entries(config, home)
-        pretraining = 0
+        steps = clips = 0
         for name, source in config.sources.items():
             if entries[name] is None and source.pretraining is not None:
-                pretraining += num_steps(source.pretraining, sources[name].counts["train"])
+                needed = sources[name].num_steps(source.pretraining)
+                steps, clips = steps + needed, clips + needed * source.pretraining.batch_size
         return cls(
             config=config,
             target=target,
             sources=sources,
             entries=entries,
-            steps_per_trial=num_steps(config.training, target.counts["train"]),
-            pretraining_steps=pretraining,
+            steps_per_trial=target.num_steps(config.training),
+            pretraining_steps=steps,
+            pretraining_clips=clips,
             memory_bytes=memory_bytes(config, target.counts["train"]),
         )
 
@@ -71,19 +92,13 @@ def clip_counts(config: BenchmarkConfig, home: Home) -> ClipCounts:
     benchmark = find_benchmark(config, home)
     if benchmark is not None:
         counts = {split: benchmark.blocks(split).num_clips for split in SPLIT_NAMES}
-        return ClipCounts(benchmark.label, True, counts)
+        return ClipCounts(benchmark.label, counts, config.block_clips, benchmark.blocks("train"))
     if config.on_missing != "synthetic":
         raise UserError(
             f"benchmark {config.dataset} is not prepared below {home.benchmarks}. Run "
             f"`python -m platform.prepare {config.name} --from DIR`, or set benchmark.on_missing=synthetic."
         )
-    return ClipCounts(f"{config.dataset} (synthetic)", False, estimate_clips(config))
-
-
-def num_steps(plan: TrainingConfig, num_clips: int) -> int:
-    """Optimiser steps of one whole training run."""
-    batches = -(-num_clips // plan.batch_size)
-    return plan.epochs * min(batches, plan.steps_per_epoch or batches) * (2 if plan.reverse else 1)
+    return ClipCounts(f"{config.dataset} (synthetic)", estimate_clips(config), config.block_clips, None)
 
 
 def memory_bytes(config: RunConfig, num_clips: int) -> int:
@@ -98,33 +113,42 @@ def memory_bytes(config: RunConfig, num_clips: int) -> int:
     return 2 * values * (config.benchmark.total_length - 1) * num_clips * directions
 
 
-def seconds_per_step(config: RunConfig) -> float:
-    """One training step of a target with every source, timed here on random frames; the faster of two."""
-    benchmark = config.benchmark
+@dataclass(frozen=True)
+class StepCost:
+    """Seconds of one training step, and on how many clips of its batch they were measured."""
+
+    seconds: float
+    timed_clips: int
+
+
+def time_step(config: RunConfig) -> StepCost:
+    """Times one training step of a target with every source, on random frames: the faster of two, or one long one."""
+    benchmark, batch_size = config.benchmark, config.training.batch_size
     network = build_network(config.network, channels=CHANNELS_UNTIL_KNOWN, frame_size=benchmark.frame_size)
-    memories = {}
     if config.sources:
-        layers = [p for p in (0,) if p < len(config.network.hidden)]
-        network.add_transfer(layers, {name: config.network.hidden[0] for name in config.sources})
-    shape = (config.training.batch_size, benchmark.total_length, CHANNELS_UNTIL_KNOWN)
-    frames = torch.rand(*shape, benchmark.frame_size, benchmark.frame_size)
-    times = []
+        network.add_transfer([0], {name: config.network.hidden[0] for name in config.sources})
+    timed_clips = min(batch_size, MOST_TIMED_CLIPS)
+    shape = (timed_clips, benchmark.total_length, CHANNELS_UNTIL_KNOWN, benchmark.frame_size, benchmark.frame_size)
+    frames = torch.rand(shape)
+    fastest = math.inf
     for _ in range(2):
         began = time.perf_counter()
         prediction = network(frames, input_length=benchmark.input_length)
         loss = prediction_loss(prediction, frames)
         if config.sources:
-            memories = {name: torch.zeros_like(d) for (_, name), d in prediction.distilled.items()}
+            memories = {name: torch.zeros_like(distilled) for (_, name), distilled in prediction.distilled.items()}
             loss = loss + distillation_loss(prediction, memories)
         loss.backward()
-        times.append(time.perf_counter() - began)
-    return float(np.min(times))
+        fastest = min(fastest, time.perf_counter() - began)
+        if fastest > LONG_S:
+            break
+    return StepCost(fastest * batch_size / timed_clips, timed_clips)
 
 
 def print_plan(plan: SearchPlan, home: Home, console: Console) -> None:
     """The plan as a page in the terminal."""
     config = plan.config
-    console.print(f"[bold]{config.name}[/] · profile {config.profile} · {config.question}")
+    console.print(f"[bold]{config.name}[/] · profile {config.profile} · {escape(config.question)}")
     clips = Table("clips", *SPLIT_NAMES, "", box=None, header_style="bold", title_justify="left")
     for counts in (plan.target, *plan.sources.values()):
         note = "prepared" if counts.prepared else "would be made now"
@@ -132,24 +156,25 @@ def print_plan(plan: SearchPlan, home: Home, console: Console) -> None:
     console.print(clips, "")
     sources = Table("source", "from", "network", "", box=None, header_style="bold")
     for name, source in config.sources.items():
-        origin = plan.sources[name].label if name in plan.sources else f"bank entry {source.bank}"
+        origin = plan.sources[name].label if name in plan.sources else escape(f"bank entry {source.bank}")
         network = source.network or config.network
         entry = plan.entries[name]
-        sources.add_row(name, origin, f"{network.family} {list(network.hidden)}", entry or "must be pretrained")
+        sources.add_row(name, origin, f"{network.family} {list(network.hidden)}", escape(entry or "must be pretrained"))
     console.print(sources, "")
     space = Table("searched", "values", box=None, header_style="bold")
     for name, parameter in config.search.space.items():
-        space.add_row(name, describe(parameter))
+        space.add_row(name, escape(describe(parameter)))
     console.print(space, "")
     for line in _cost_lines(plan, home):
-        console.print(line)
+        console.print(line, markup=False)
 
 
 def _cost_lines(plan: SearchPlan, home: Home) -> Iterator[str]:
     config = plan.config
     network = build_network(config.network, channels=CHANNELS_UNTIL_KNOWN, frame_size=config.benchmark.frame_size)
-    step_s = seconds_per_step(config)
-    search_s = step_s * plan.steps_per_trial * config.search.trials
+    step = time_step(config)
+    pretraining_s = step.seconds / config.training.batch_size * plan.pretraining_clips
+    search_s = step.seconds * plan.steps_per_trial * config.search.trials
     asha = "no trial is stopped early"
     if config.search.asha is not None:
         asha = f"ASHA stops weak ones from epoch {config.search.asha.grace_epochs}"
@@ -168,10 +193,13 @@ def _cost_lines(plan: SearchPlan, home: Home) -> Iterator[str]:
         f"{resources.server_cpus:g} CPU and {resources.server_gpus:g} GPU of a node"
     )
     yield f"memory     at most {readable_bytes(plan.memory_bytes)} on disk below {home.memory}"
+    measured = f"just measured, {torch.get_num_threads()} threads"
+    if step.timed_clips < config.training.batch_size:
+        measured += f", a batch of {step.timed_clips}, scaled to {config.training.batch_size}"
     yield (
-        f"cost       one step takes {step_s:.3g} s on this machine (just measured, {torch.get_num_threads()} threads): "
-        f"about {readable_time(step_s * plan.pretraining_steps)} to pretrain and at most {readable_time(search_s)} "
-        "to search, one trial at a time"
+        f"cost       one step takes {step.seconds:.3g} s on this machine ({measured}): "
+        f"about {readable_time(pretraining_s)} to pretrain and at most {readable_time(search_s)} to search, "
+        "one trial at a time"
     )
 
 

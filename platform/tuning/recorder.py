@@ -37,11 +37,12 @@ class Recorder(tune.Callback):
         self.checkpoints: dict[int, Path] = {}
         self._writers: dict[int, SummaryWriter] = {}
         self._running: dict[int, list[dict[str, float]]] = {}
+        self._trials: dict[int, Any] = {}  # Tune's own, of those that have started and not ended
         self._started: dict[int, datetime.datetime] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        """Tune pickles its callbacks; open files are not something to restore."""
-        return {**self.__dict__, "_writers": {}}
+        """Tune pickles its callbacks; open files and live trials are not something to restore."""
+        return {**self.__dict__, "_writers": {}, "_trials": {}}
 
     # what Tune calls
 
@@ -49,6 +50,7 @@ class Recorder(tune.Callback):
         number = trial.config["trial"]
         self._started.setdefault(number, datetime.datetime.now(datetime.UTC))
         self._running.setdefault(number, [])
+        self._trials[number] = trial
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
@@ -71,16 +73,16 @@ class Recorder(tune.Callback):
             self._end(trial, "stopped", f"stopped by ASHA after epoch {last['epoch']}: others did better by then")
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        traceback = Path(trial.error_file)
-        self._end(trial, "failed", failure_reason(traceback.read_text() if traceback.is_file() else ""))
+        written = trial.error_file is not None and Path(trial.error_file).is_file()
+        self._end(trial, "failed", failure_reason(Path(trial.error_file).read_text() if written else ""))
 
     # what others ask
 
-    def interrupt(self, trials: Sequence[Any]) -> None:
-        """Trials that were still running when the search was interrupted."""
-        for trial in trials:
-            if trial.config.get("trial") in self._running and trial.config["trial"] not in self.records:
-                self._end(trial, "interrupted", "the search was interrupted while it ran")
+    def interrupt(self) -> None:
+        """The search is over: trials that still run were interrupted. Writes the table, also where no trial began."""
+        for number in [number for number in self._running if number not in self.records]:
+            self._end(self._trials[number], "interrupted", "the search was interrupted while it ran")
+        self.write()
 
     def write(self) -> None:
         write_results(self.folder.results, self.records.values(), sources=list(self.config.sources))
@@ -99,6 +101,7 @@ class Recorder(tune.Callback):
 
     def _end(self, trial: Any, state: TrialState, reason: str | None) -> None:
         number, last = trial.config["trial"], trial.last_result or {}
+        self._trials.pop(number, None)
         started = self._started.get(number)
         now = datetime.datetime.now(datetime.UTC)
         self.records[number] = TrialRecord(
@@ -143,15 +146,34 @@ class Recorder(tune.Callback):
         return pareto_set(self.records.values(), point)
 
 
-# "platform.training.run.TrainingDiverged: the loss became nan": how Python ends a traceback.
-_RAISED = re.compile(r"^[\w.]+: (.+)$")
+# How Python ends a traceback: "platform.training.run.TrainingDiverged: the loss became nan", "AssertionError". A name
+# without a module must sound like an exception: Ray's own texts have lines such as "ip: 192.0.2.2".
+_RAISED = re.compile(
+    r"""^(?P<name> (?:[A-Za-z_]\w*\.)+ (?:<locals>\.)? [A-Z]\w*  |  [A-Z]\w*(?:Error|Exception|Interrupt|Exit|Warning) )
+        (?: :\s(?P<message>.+) )?$""",
+    re.VERBOSE,
+)
+# Of a process that ended without a word. Tune keeps only the texts of these (Ray 2.60: "The actor died unexpectedly
+# before finishing this task. ... The actor is dead because its worker process has died."), not their names.
+_DIED = re.compile(
+    r"actor died unexpectedly|worker died|worker process has died|node has died|node running low on memory"
+    r"|ray\.exceptions\.(?:ActorDiedError|RayActorError|WorkerCrashedError|NodeDiedError|OutOfMemoryError)",
+)
+DIED = "its process died (killed, or out of memory)"
 
 
 def failure_reason(traceback: str) -> str:
-    """What the trial itself raised, in one line, out of the traceback that Ray wrapped it in."""
+    """What the trial itself raised, in one line, out of the traceback that Ray wrapped it in.
+
+    Or that its process died, which leaves nothing behind but Ray's guesses.
+    """
     lines = [line.strip() for line in traceback.splitlines() if line.strip()]
-    raised = [match[1] for line in lines if (match := _RAISED.match(line))]
-    return (raised or lines or ["no reason was recorded"])[-1]
+    raised = [match for line in lines if (match := _RAISED.match(line))]
+    if raised and not _DIED.match(raised[-1]["name"]):
+        return raised[-1]["message"] or raised[-1]["name"]
+    if _DIED.search(traceback):
+        return DIED
+    return (lines or ["no reason was recorded"])[-1]
 
 
 def _only(result: dict[str, Any], names: Sequence[str]) -> dict[str, float]:

@@ -3,6 +3,7 @@
 import datetime
 import json
 import logging
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,31 +13,35 @@ import ray
 from ray import tune
 from ray.tune.schedulers import ASHAScheduler
 from rich.console import Console
+from rich.markup import escape
 
 from platform.bank.bank import Bank
 from platform.benchmarks.catalog import Benchmark, open_benchmark
+from platform.config.errors import UserError
 from platform.config.home import Home
 from platform.config.load import dump_run
 from platform.config.run import RunConfig
 from platform.config.search import OBJECTIVES, SearchConfig
+from platform.config.trial import SCRATCH, TrialSettings
 from platform.memory.actor import ServedSource, start_servers
 from platform.memory.compute import no_such_memory
 from platform.memory.request import MemoryIdentity
 from platform.results.record import TrialRecord
 from platform.results.run_folder import RunFolder
+from platform.results.scores import readable_bytes
 from platform.training.versions import hardware, package_versions
+from platform.tuning.cluster import log_libraries_to
 from platform.tuning.live import LiveTable
 from platform.tuning.outcome import export_best, test_best
+from platform.tuning.plan import memory_bytes
 from platform.tuning.pretraining import SourceSpec, bank_entries, pretrain_missing, specs
 from platform.tuning.ranking import rank_run_sources, ranking_table
 from platform.tuning.recorder import Recorder
 from platform.tuning.resources import TrialResources, trial_resources
-from platform.tuning.searcher import TrialSearcher
+from platform.tuning.searcher import TrialSearcher, end_running_trials
 from platform.tuning.space import SettingsSpace
 from platform.tuning.target import TargetPlan
 from platform.tuning.trial import TargetTrial, TrialPlan, trial_folder
-
-STUDY = "search"
 
 
 @dataclass(frozen=True)
@@ -56,11 +61,14 @@ def run_search(config: RunConfig, folder: RunFolder, home: Home, console: Consol
     resources = trial_resources(config.resources, ray.nodes(), len(config.sources))
     for note in resources.notes:
         console.print(f"[yellow]note:[/] {note}")
+    check_starts(config)
     entries = pretrain_sources(config, home, resources, console)
     served = served_sources(config, home, entries, benchmark)
     begin_run_folder(config, folder, benchmark, home, entries)
+    log_libraries_to(folder.log)
     plan = TrialPlan(TargetPlan(config, home, entries), served, config.resources.threads_per_trial)
-    check_starts(plan.target, benchmark)
+    check_imported_starts(plan.target, benchmark)
+    note_full_disk(config, home, benchmark, console)
     servers = start_servers(
         served,
         config.benchmark,
@@ -123,11 +131,43 @@ def served_sources(
     return served
 
 
-def check_starts(plan: TargetPlan, benchmark: Benchmark) -> None:
-    """Every start the space offers fits the target; better said now than by a failed trial."""
-    space = plan.config.search.space.get("start")
-    for start in dict.fromkeys([plan.config.trial.start, *((space.choice or ()) if space else ())]):
-        plan.build(plan.config.trial.model_copy(update={"start": start, "sources": ()}), 0, benchmark.channels)
+def starts(config: RunConfig) -> list[str]:
+    """Every source that a trial of this run may start from."""
+    space = config.search.space.get("start")
+    offered = [config.trial.start, *((space.choice or ()) if space else ())]
+    return [start for start in dict.fromkeys(offered) if start != SCRATCH]
+
+
+def check_starts(config: RunConfig) -> None:
+    """Every recipe to start from has the target's geometry; better said now than after pretraining it."""
+    for start in starts(config):
+        source = config.sources[start]
+        if source.network is None or source.benchmark is None:
+            continue
+        if (source.network, source.benchmark.frame_size) != (config.network, config.benchmark.frame_size):
+            raise UserError(
+                f"a target cannot start from source {start!r}, whose network is {source.network.model_dump()} on "
+                f"frames of {source.benchmark.frame_size}; the target's is {config.network.model_dump()} on "
+                f"{config.benchmark.frame_size}. Take it out of `start`, or make them equal."
+            )
+
+
+def check_imported_starts(plan: TargetPlan, benchmark: Benchmark) -> None:
+    """The same for entries of the bank, whose geometry their cards tell."""
+    for start in starts(plan.config):
+        plan.build(TrialSettings(start=start), 0, benchmark.channels)
+
+
+def note_full_disk(config: RunConfig, home: Home, benchmark: Benchmark, console: Console) -> None:
+    """Say when the disk cannot hold every memory that the search may ask for."""
+    wanted = memory_bytes(config, benchmark.blocks("train").num_clips)
+    home.memory.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(home.memory).free
+    if wanted > free:
+        console.print(
+            f"[yellow]note:[/] memories may take {readable_bytes(wanted)}, {readable_bytes(free)} are free at "
+            f"{escape(str(home.memory))}: what finds no room is computed again each time it is asked for"
+        )
 
 
 def begin_run_folder(
@@ -168,6 +208,7 @@ def tune_trials(
     search = config.search
     recorder = Recorder(config, folder)
     live = LiveTable(config, recorder, console)
+    storage = open_study_storage(folder)
     trainable = tune.with_resources(
         tune.with_parameters(TargetTrial, plan=plan), {"CPU": resources.cpus, "GPU": resources.gpus}
     )
@@ -193,9 +234,9 @@ def tune_trials(
         ),
     )
     with live:
-        results = tuner.fit()
-    recorder.interrupt([result for result in results._experiment_analysis.trials])
-    recorder.write()
+        tuner.fit()
+    recorder.interrupt()
+    end_running_trials(storage)
     return recorder, len(recorder.records) < search.trials or any(
         record.state == "interrupted" for record in recorder.records.values()
     )

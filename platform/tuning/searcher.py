@@ -15,6 +15,9 @@ from ray.tune.search.optuna import OptunaSearch
 from platform.config.search import OBJECTIVES, SearchConfig
 from platform.tuning.space import SettingsSpace
 
+STUDY = "search"  # the study's name in its storage
+HIGHEST_PSNR = 100.0  # dB; 8-bit frames that differ in one pixel of a million have 108
+
 
 class TrialSearcher(OptunaSearch):
     """Suggests `{"trial": number, "settings": TrialSettings as plain values}`."""
@@ -44,7 +47,7 @@ class TrialSearcher(OptunaSearch):
             mode=[OBJECTIVES[name] for name in names] if several else OBJECTIVES[names[0]],
             sampler=sampler,
             storage=storage,
-            study_name="search",
+            study_name=STUDY,
         )
         for parameters in space.first_trials(ranking)[: search.trials]:
             self._ot_study.enqueue_trial(parameters)
@@ -56,8 +59,10 @@ class TrialSearcher(OptunaSearch):
         return {"trial": trial.number, "settings": settings.model_dump(mode="json")}
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        if not isinstance(self.metric, list) and _are_numbers([result.get(self.metric)]):
-            self._ot_trials[trial_id].report(result[self.metric], result["epoch"])
+        if not isinstance(self.metric, list):
+            value = _told(self.metric, result.get(self.metric))
+            if _are_numbers([value]):
+                self._ot_trials[trial_id].report(value, result["epoch"])
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         trial, result = self._ot_trials[trial_id], result or {}
@@ -65,13 +70,25 @@ class TrialSearcher(OptunaSearch):
             return
         self._completed_trials.add(trial_id)
         metrics: Sequence[str] = self.metric if isinstance(self.metric, list) else [self.metric]
-        values = [result.get(name) for name in metrics]
+        values = [_told(name, result.get(name)) for name in metrics]
         if error or not _are_numbers(values):
             self._ot_study.tell(trial, state=optuna.trial.TrialState.FAIL)
         elif not result.get("last_epoch"):
             self._ot_study.tell(trial, state=optuna.trial.TrialState.PRUNED)
         else:
             self._ot_study.tell(trial, values)
+
+
+def end_running_trials(storage: optuna.storages.BaseStorage) -> None:
+    """Tell the trials of an interrupted search, which nobody will end any more, as failed."""
+    study = optuna.load_study(study_name=STUDY, storage=storage)
+    for trial in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
+        study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+
+
+def _told(name: str, value: Any) -> Any:
+    """Identical frames have an infinite psnr, which is good and no fault; a sampler needs a number."""
+    return min(value, HIGHEST_PSNR) if name == "psnr" and isinstance(value, (int, float)) else value
 
 
 def _are_numbers(values: Sequence[Any]) -> bool:

@@ -56,7 +56,7 @@ class TargetPlan:
             network.load_state_dict(self._start_weights(settings.start, channels))
             starting_point = StartingPoint(network.parameters())
         if settings.sources and settings.distil.what == "memory":
-            memories = {name: self._memory_channels(settings, name) for name in settings.sources}
+            memories = self.memory_channels(settings)
             gates = settings.tmu
             if settings.transfer == "knowledge_flow":
                 network.add_knowledge_flow(gates.layers, memories)
@@ -75,13 +75,16 @@ class TargetPlan:
             )
         return bank.load(entry).state_dict()
 
-    def _memory_channels(self, settings: TrialSettings, source: str) -> int:
-        card = Bank(self.home.bank).card(self.entries[source])
-        network = build_from_card(card)
-        memory = self.memory_name(settings, source)
-        if memory not in network.memory_channels:
-            raise no_such_memory(source, memory, network)
-        return network.memory_channels[memory]
+    def memory_channels(self, settings: TrialSettings) -> dict[str, int]:
+        """Channels of the memory that each drawn source serves. Raises UserError for one it does not have."""
+        channels = {}
+        for source in settings.sources:
+            network = build_from_card(Bank(self.home.bank).card(self.entries[source]))
+            memory = self.memory_name(settings, source)
+            if memory not in network.memory_channels:
+                raise no_such_memory(source, memory, network)
+            channels[source] = network.memory_channels[memory]
+        return channels
 
 
 class Target:

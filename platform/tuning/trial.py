@@ -69,4 +69,4 @@ class TargetTrial(tune.Trainable):
 
 def trial_seed(search_seed: int, trial: int) -> int:
     """The seed of a trial's weights and sampling masks."""
-    return search_seed * 100_000 + trial
+    return (search_seed + 1) * 100_000 + trial  # never a small number, which sources are pretrained with

@@ -58,13 +58,27 @@ def test_a_pickled_store_opens_itself_again(make_store: MakeStore) -> None:
     assert len(pickle.dumps(store)) < 1000  # a path, no frames
 
 
-def test_verify_names_the_video_whose_frames_changed(make_store: MakeStore) -> None:
-    store = make_store(3)
+def change_a_pixel(store: FrameStore, video: int) -> None:
+    """Of the file; its size stays."""
     shard = store.path / "frames-00000.arrow"
     content = bytearray(shard.read_bytes())
-    place = bytes(content).index(store.frames(1).tobytes())
+    place = bytes(content).index(store.frames(video).tobytes())
     content[place + 5] ^= 1
     shard.write_bytes(content)
+
+
+def test_a_video_that_changed_is_refused_when_it_is_first_used(make_store: MakeStore) -> None:
+    store = make_store(3)
+    change_a_pixel(store, 1)
+    again = FrameStore.open(store.path)
+    assert len(again.frames(0)) == 30
+    with pytest.raises(UserError, match=r"video1 are not those that were stored.*prepare"):
+        again.frames(1)
+
+
+def test_verify_names_the_video_whose_frames_changed(make_store: MakeStore) -> None:
+    store = make_store(3)
+    change_a_pixel(store, 1)
     with pytest.raises(UserError, match=r"video1 are not those that were stored.*prepare"):
         FrameStore.open(store.path).verify()
 

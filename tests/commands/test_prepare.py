@@ -42,6 +42,7 @@ def test_an_empty_list_names_the_first_command(tmp_path: Path) -> None:
     [
         ((), "which benchmark? Name one of kth, flying_digits"),
         (("kht", "--synthetic"), "Did you mean 'kth'?"),
+        (("kht",), "Did you mean 'kth'?"),
         (("kth",), "Add --from DIR, or --synthetic"),
         (("kth", "--from", "/no/such/folder"), "no folder /no/such/folder"),
         (("kth", "--synthetic", "--from", "."), "give one of them"),
@@ -55,6 +56,17 @@ def test_an_empty_list_names_the_first_command(tmp_path: Path) -> None:
 def test_a_mistake_is_answered_with_the_repair(tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
     assert says in prepare(*arguments, home=tmp_path, expect=2).stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["/proc/nope", "/etc/passwd", "/etc/passwd/below"])
+def test_a_folder_that_cannot_be_made_is_told_with_the_repair(tmp_path: Path, place: str) -> None:
+    command = ("flying_digits", "--synthetic", "--digits", "1", "--clips", "2,2,2")
+    for done in (
+        prepare(*command, home=Path(place), expect=2),
+        prepare(*command, "--to", place, home=tmp_path, expect=2),
+    ):
+        assert f"cannot write in {place}" in done.stderr
+        assert "Choose another folder with --to or TMU_HOME." in done.stderr
 
 
 def test_no_usable_file_is_an_error_that_names_them(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -16,9 +17,9 @@ from platform.results.record import read_results
 TINY = Path(__file__).parents[1] / "fixtures" / "tiny.yaml"
 
 
-def start(home: Home, *arguments: str) -> subprocess.Popen[str]:
+def start(home: Home, *arguments: str, command: str = "search") -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "platform.search", *arguments],
+        [sys.executable, "-m", f"platform.{command}", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -50,6 +51,10 @@ def search(home: Home, *arguments: str, timeout: float = 120) -> tuple[int, str,
         ([str(TINY), "--profile", "laptob"], "use laptop, full or auto"),
         ([str(TINY), "--dry-run", "--set", "benchmark.digits=3"], "python -m platform.prepare flying_digits"),
         ([str(TINY), "--profil", "laptop"], "--profile"),
+        ([str(TINY), "--run-dir", "/proc/nowhere/r"], "cannot be made"),
+        ([str(TINY), "--run-dir", __file__], "is not empty"),
+        ([str(TINY), "--run-dir", "what?"], "Rename --run-dir"),
+        ([str(TINY), "--set", "sources.one.network.hidden=[4]"], "Take it out of `start`"),
     ],
 )
 def test_bad_input_is_one_message_with_its_repair(tiny_home: Home, arguments: list[str], repair: str) -> None:
@@ -90,15 +95,14 @@ def test_no_ray_at_the_address_is_told_with_the_repair(tiny_home: Home, tmp_path
 
 @pytest.mark.timeout(240)  # pretrains, runs two trials, writes the report, in a Ray of its own
 def test_a_search_ends_with_its_best_setting_its_test_score_and_a_report(tiny_home: Home, tmp_path: Path) -> None:
-    folder = tmp_path / "r"
+    folder, before = tmp_path / "r", set(Path(tempfile.gettempdir()).glob("tmu-*"))
     code, out, err = search(tiny_home, str(TINY), "--run-dir", str(folder), "--set", "search.trials=2", timeout=200)
     assert code == 0, err
     assert "copying the last frame" in out
     assert str(folder / "report.html") in out
     assert (folder / "report.html").stat().st_size > 100_000
     assert len(read_results(folder / "results.parquet")) == 2
-    left = [path for path in Path("/tmp").glob("tmu-*/session_latest") if str(os.getpid()) in str(path.resolve())]
-    assert not left
+    assert set(Path(tempfile.gettempdir()).glob("tmu-*")) <= before
 
 
 @pytest.mark.timeout(240)
@@ -120,9 +124,39 @@ def test_ctrl_c_ends_within_seconds_and_keeps_what_finished(tiny_home: Home, tmp
     assert f"{len(ended)} trials had ended and are kept" in err
     assert (folder / "report.html").is_file()
     study = optuna.load_study(study_name="search", storage=f"sqlite:///{folder / 'study.db'}")
-    assert "COMPLETE" in {trial.state.name for trial in study.get_trials()} or any(
-        r.state == "stopped" for r in records
-    )
+    told = {trial.number: trial.state.name for trial in study.get_trials()}
+    assert "RUNNING" not in told.values()
+    wanted = {"finished": "COMPLETE", "stopped": "PRUNED", "failed": "FAIL", "interrupted": "FAIL"}
+    assert {record.trial: wanted[record.state] for record in records}.items() <= told.items()
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("command", ["search", "pretrain"])
+def test_ctrl_c_while_pretraining_leaves_nothing_half_written(tiny_home: Home, tmp_path: Path, command: str) -> None:
+    home = Home(tmp_path / "home")
+    home.root.mkdir()
+    (home.root / "benchmarks").symlink_to(tiny_home.benchmarks)
+    arguments = [
+        str(TINY),
+        "--set",
+        "sources.one.pretraining.epochs=5000",
+        "--set",
+        "sources.two.pretraining.epochs=5000",
+    ]
+    if command == "search":
+        arguments += ["--run-dir", str(tmp_path / "r")]
+    process = start(home, *arguments, command=command)
+    deadline = time.monotonic() + 60
+    while not list(home.bank.glob(".*.lock")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=40)
+    assert process.returncode == 130, out + err
+    assert "interrupted" in err
+    assert "Traceback" not in out + err
+    assert [path.name for path in home.bank.iterdir() if path.suffix != ".lock"] == []
+    assert not (tmp_path / "r").exists()
 
 
 def test_a_source_whose_weights_were_changed_is_refused(tiny_home: Home, tmp_path: Path) -> None:

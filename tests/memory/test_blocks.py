@@ -17,7 +17,8 @@ def memories() -> np.ndarray:
 
 def test_a_block_reads_back_as_it_was_stored_rounded_and_read_only(tmp_path: Path) -> None:
     store, request = BlockStore(tmp_path), Request("one", 7)
-    handed_out = store.write(IDENTITY, request, memories())
+    handed_out = IDENTITY.rounded(memories())
+    store.write(IDENTITY, request, handed_out)
     read = store.read(IDENTITY, request)
     assert read is not None
     np.testing.assert_array_equal(read, handed_out)
@@ -28,7 +29,7 @@ def test_a_block_reads_back_as_it_was_stored_rounded_and_read_only(tmp_path: Pat
 
 def test_reading_does_not_copy(tmp_path: Path) -> None:
     store, request = BlockStore(tmp_path), Request("one", 0)
-    store.write(IDENTITY, request, memories())
+    store.write(IDENTITY, request, IDENTITY.rounded(memories()))
     read = store.read(IDENTITY, request)
     assert read is not None
     path = str(store.path(IDENTITY, request))
@@ -41,7 +42,7 @@ def test_reading_does_not_copy(tmp_path: Path) -> None:
 @pytest.mark.parametrize("keep", [0, 10, 100, -20])
 def test_a_short_file_is_never_served(tmp_path: Path, keep: int) -> None:
     store, request = BlockStore(tmp_path), Request("one", 0)
-    store.write(IDENTITY, request, memories())
+    store.write(IDENTITY, request, IDENTITY.rounded(memories()))
     path = store.path(IDENTITY, request)
     path.write_bytes(path.read_bytes()[:keep])
     assert store.read(IDENTITY, request) is None

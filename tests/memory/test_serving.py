@@ -1,5 +1,6 @@
 """Memory served by real Ray actors: computed once, mapped by every reader, and alive after a kill."""
 
+import errno
 import subprocess
 import sys
 import textwrap
@@ -69,6 +70,23 @@ def test_the_first_answer_is_the_stored_answer(runner: SourceRunner) -> None:
     first, second = provider.states(request), provider.states(request)
     np.testing.assert_array_equal(first, second)
     assert (provider.counters.computed, provider.counters.ready) == (1, 1)
+
+
+def test_a_disk_without_room_costs_a_computation_and_no_answer(
+    runner: SourceRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = Request("one", 1, "reverse", "truth")
+    stored = runner.states(request).copy()
+    runner.store.path(runner.identity, request).unlink()
+
+    def full(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(BlockStore, "write", full)
+    before = runner.counters.computed
+    for _ in range(2):  # the second time the block is still at hand
+        np.testing.assert_array_equal(runner.states(request), stored)
+    assert runner.counters.computed == before + 1
 
 
 @pytest.mark.usefixtures("local_ray")

@@ -1,0 +1,96 @@
+"""The plan counts what training will do, before anything is done, and prints what the user wrote as it was written."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from io import StringIO
+
+import pytest
+import torch
+from rich.console import Console
+
+from platform.benchmarks.catalog import open_benchmark
+from platform.config.benchmark import BenchmarkConfig
+from platform.config.home import Home
+from platform.config.run import RunConfig
+from platform.config.training import TrainingConfig
+from platform.training.run import num_steps
+from platform.tuning.plan import MOST_TIMED_CLIPS, ClipCounts, SearchPlan, clip_counts, print_plan, time_step
+
+MakeConfig = Callable[..., RunConfig]
+
+
+def printed(config: RunConfig, home: Home) -> str:
+    console = Console(file=StringIO(), width=160)
+    print_plan(SearchPlan.make(config, home), home, console)
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 4, 8])
+@pytest.mark.parametrize("block_clips", [3, 7, 8, 20, 50])
+def test_a_stand_in_not_yet_made_is_counted_as_training_will_count_it(
+    tiny_home: Home, tiny_config: MakeConfig, batch_size: int, block_clips: int
+) -> None:
+    """20 clips, so that last blocks are short, and last batches of every block are."""
+    config = tiny_config(f"benchmark.block_clips={block_clips}", "training.batch_size=1").benchmark
+    prepared = clip_counts(config, tiny_home)
+    assert prepared.train is not None
+    stand_in = replace(prepared, train=None)
+    for plan in (
+        TrainingConfig(epochs=2, batch_size=batch_size),
+        TrainingConfig(epochs=3, batch_size=batch_size, steps_per_epoch=4, reverse=False),
+    ):
+        expected = num_steps(plan, open_benchmark(config, tiny_home).blocks("train"))
+        assert prepared.num_steps(plan) == stand_in.num_steps(plan) == expected
+
+
+def test_the_plan_has_the_steps_of_trials_and_of_pretraining(tiny_home: Home, tiny_config: MakeConfig) -> None:
+    """20 clips in blocks of 8, 8 and 4: with batches of 3 that is 3 + 3 + 2 steps, and not 20 / 3."""
+    plan = SearchPlan.make(tiny_config("training.batch_size=3", "sources.two.pretraining.batch_size=3"), tiny_home)
+    assert plan.steps_per_trial == 3 * (3 + 3 + 2) * 2
+    by_batch = {4: 1 * 5 * 2, 3: 2 * 7 * 2}  # the sources' 20 clips lie in one block of 32
+    wanted = {"one": by_batch[4], "two": by_batch[3]}
+    missing = [name for name in wanted if plan.entries[name] is None]
+    assert plan.pretraining_steps == sum(wanted[name] for name in missing)
+    assert plan.pretraining_clips == sum({"one": 4, "two": 3}[name] * wanted[name] for name in missing)
+
+
+def test_a_stand_in_is_planned_without_making_it(home: Home) -> None:
+    config = BenchmarkConfig(name="flying_digits", digits=1, on_missing="synthetic")
+    counts = clip_counts(config, home)
+    assert not counts.prepared
+    assert counts.counts["train"] > 0
+    assert counts.num_steps(TrainingConfig(epochs=1)) > 0
+    assert not home.root.exists()
+
+
+def test_what_the_user_wrote_is_printed_as_it_was_written(tiny_home: Home, tiny_config: MakeConfig) -> None:
+    config = tiny_config("search.asha=null").model_copy(update={"question": "does [/x] help, or [red]not[/red]?"})
+    assert "does [/x] help, or [red]not[/red]?" in printed(config, tiny_home)
+
+
+def test_a_large_batch_is_timed_on_a_few_clips_and_the_plan_says_so(tiny_home: Home, tiny_config: MakeConfig) -> None:
+    large = tiny_config("training.batch_size=512", "benchmark.block_clips=512")
+    shapes: list[int] = []
+    hook = torch.nn.modules.module.register_module_forward_pre_hook(lambda _, inputs: shapes.append(len(inputs[0])))
+    try:
+        cost = time_step(large)
+    finally:
+        hook.remove()
+    assert max(shapes) == cost.timed_clips == MOST_TIMED_CLIPS
+    assert f"a batch of {MOST_TIMED_CLIPS}, scaled to 512" in printed(large, tiny_home)
+
+
+def test_a_small_batch_is_timed_as_it_is(tiny_home: Home, tiny_config: MakeConfig) -> None:
+    assert time_step(tiny_config()).timed_clips == 4
+    assert "scaled" not in printed(tiny_config(), tiny_home)
+
+
+@pytest.fixture
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return Home(tmp_path_factory.mktemp("empty") / "home")
+
+
+def test_counts_are_told_with_where_they_come_from(tiny_home: Home, tiny_config: MakeConfig) -> None:
+    counts: ClipCounts = clip_counts(tiny_config().benchmark, tiny_home)
+    assert (counts.label, counts.prepared) == ("flying_digits_2", True)
+    assert counts.counts == {"train": 20, "validation": 6, "test": 6}

@@ -1,0 +1,200 @@
+"""What the recorder keeps of Tune's trials: a row each, and the checkpoints worth keeping."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+from ray.exceptions import ActorDiedError, OutOfMemoryError, RayTaskError
+from ray.train import Checkpoint
+from ray.train._internal.session import _TrainingResult
+from ray.train._internal.storage import StorageContext
+from ray.tune.experiment.trial import Trial
+
+from platform.config.run import RunConfig
+from platform.results.record import TrialRecord, read_results
+from platform.results.run_folder import RunFolder
+from platform.training.run import TrainingDiverged
+from platform.tuning.recorder import Recorder, failure_reason
+
+Config = Callable[..., RunConfig]
+SETTINGS = {"sources": ["one"], "start": "scratch"}
+DIED = "its process died (killed, or out of memory)"
+pytestmark = pytest.mark.usefixtures("local_ray")  # a Tune trial asks it for its folder
+
+
+@pytest.fixture
+def recorder(tiny_config: Config, tmp_path: Path) -> Recorder:
+    return Recorder(tiny_config(), RunFolder(tmp_path / "run"))
+
+
+def trial(recorder: Recorder, number: int) -> Trial:
+    """A Tune trial that has started, with its folder; nothing trains."""
+    storage = StorageContext(str(recorder.folder.path), "trials", trial_dir_name=f"{number:05d}")
+    made = Trial("", stub=True, config={"trial": number, "settings": SETTINGS}, storage=storage)
+    Path(made.local_path).mkdir(parents=True, exist_ok=True)
+    recorder.on_trial_start(0, [made], made)
+    return made
+
+
+def epoch(recorder: Recorder, trial: Trial, number: int, **result: float) -> None:
+    """The trial reports an epoch and leaves a checkpoint, as Tune does."""
+    row = {"epoch": number, "last_epoch": number == 3, "mse": 50.0 - number, "last_frame.mse": 48.4, **result}
+    trial.run_metadata.last_result = row
+    folder = recorder.folder.trial(trial.custom_dirname or f"{trial.config['trial']:05d}") / f"checkpoint_{number:06d}"
+    folder.mkdir(parents=True)
+    checkpoint = _TrainingResult(checkpoint=Checkpoint(str(folder)), metrics=row)
+    trial.run_metadata.checkpoint_manager.register_checkpoint(checkpoint)
+    recorder.on_trial_result(number, [trial], trial, row)
+
+
+def finish(recorder: Recorder, number: int, **result: float) -> None:
+    made = trial(recorder, number)
+    epoch(recorder, made, 3, **result)
+    recorder.on_trial_complete(0, [made], made)
+
+
+def row(recorder: Recorder) -> TrialRecord:
+    (record,) = read_results(recorder.folder.results)
+    return record
+
+
+def kept(recorder: Recorder) -> list[int]:
+    return sorted(int(path.parent.name) for path in recorder.folder.trials.glob("*/checkpoint_*"))
+
+
+def test_a_trial_that_trained_to_the_end_is_finished(recorder: Recorder) -> None:
+    made = trial(recorder, 5)
+    for number in (1, 2, 3):
+        epoch(recorder, made, number)
+    recorder.on_trial_complete(0, [made], made)
+    record = row(recorder)
+    assert (record.trial, record.id, record.state, record.reason, record.epochs) == (5, "00005", "finished", None, 3)
+    assert record.metrics["mse"] == 47.0
+    assert record.last_frame == {"mse": 48.4}
+    assert [entry["mse"] for entry in record.curve] == [49.0, 48.0, 47.0]
+    assert record.settings == SETTINGS
+    assert recorder.running == {}
+
+
+def test_a_trial_that_tune_ended_early_is_stopped_and_says_when(recorder: Recorder) -> None:
+    made = trial(recorder, 0)
+    epoch(recorder, made, 1)
+    recorder.on_trial_complete(0, [made], made)
+    assert row(recorder).state == "stopped"
+    assert "after epoch 1" in (row(recorder).reason or "")
+
+
+def test_a_trial_that_never_reported_is_interrupted(recorder: Recorder) -> None:
+    made = trial(recorder, 0)
+    recorder.on_trial_complete(0, [made], made)
+    assert (row(recorder).state, row(recorder).epochs) == ("interrupted", 0)
+
+
+def test_a_failed_trial_keeps_its_curve_and_tells_its_reason(recorder: Recorder) -> None:
+    made = trial(recorder, 0)
+    epoch(recorder, made, 1)
+    made.handle_error(task_error(TrainingDiverged("the loss became nan [/x] [red]: lower learning_rate")))
+    recorder.on_trial_error(0, [made], made)
+    record = row(recorder)
+    assert (record.state, record.epochs, len(record.curve)) == ("failed", 1, 1)
+    assert record.reason == "the loss became nan [/x] [red]: lower learning_rate"
+
+
+def test_a_trial_that_failed_without_an_error_file_is_a_row_too(recorder: Recorder) -> None:
+    made = trial(recorder, 0)
+    recorder.on_trial_error(0, [made], made)
+    assert row(recorder).state == "failed"
+    assert row(recorder).reason == "no reason was recorded"
+
+
+def test_an_interrupted_search_ends_what_ran_and_leaves_what_had_ended(recorder: Recorder) -> None:
+    finish(recorder, 0)
+    epoch(recorder, trial(recorder, 1), 1)
+    recorder.interrupt()
+    states = {record.trial: (record.state, record.epochs) for record in read_results(recorder.folder.results)}
+    assert states == {0: ("finished", 3), 1: ("interrupted", 1)}
+
+
+def test_a_search_that_is_interrupted_before_its_first_trial_has_an_empty_table(recorder: Recorder) -> None:
+    recorder.interrupt()
+    assert read_results(recorder.folder.results) == []
+
+
+def test_losers_lose_their_checkpoints_and_the_best_three_keep_theirs(recorder: Recorder) -> None:
+    for number, mse in enumerate([40.0, 30.0, 45.0, 20.0, 50.0]):
+        finish(recorder, number, mse=mse)
+    assert kept(recorder) == [0, 1, 3]
+    assert sorted(recorder.checkpoints) == [0, 1, 3]
+
+
+def test_the_pareto_set_keeps_its_checkpoints_however_bad_its_first_objective(
+    tiny_config: Config, tmp_path: Path
+) -> None:
+    recorder = Recorder(tiny_config("search.objectives=[mse, parameters]"), RunFolder(tmp_path / "run"))
+    for number, (mse, size) in enumerate([(40.0, 9.0), (30.0, 9.0), (45.0, 9.0), (20.0, 9.0), (50.0, 1.0)]):
+        finish(recorder, number, mse=mse, parameters=size)
+    assert kept(recorder) == [0, 1, 3, 4]
+    assert [record.trial for record in recorder.pareto()] == [3, 4]
+
+
+# the reason of a failure
+
+
+def task_error(cause: Exception) -> RayTaskError:
+    """What Ray makes of an exception that a worker raises."""
+    frames = 'ray::TargetTrial.train() (pid=4, ip=192.0.2.2)\n  File "target.py", line 9, in epoch\n    run()\n'
+    name = f"{type(cause).__module__}.{type(cause).__qualname__}".removeprefix("builtins.")
+    return RayTaskError("train", f"{frames}{name}: {cause}" if str(cause) else f"{frames}{name}", cause)
+
+
+@pytest.mark.parametrize(
+    ("cause", "reason"),
+    [
+        (TrainingDiverged("the loss became nan: lower learning_rate"), "the loss became nan: lower learning_rate"),
+        (ValueError("boom [/x] [red]"), "boom [/x] [red]"),
+        (AssertionError(), "AssertionError"),
+        (RuntimeError("it broke\nip: 192.0.2.2\nhint: none"), "it broke"),
+    ],
+)
+def test_the_reason_is_what_the_trial_raised(cause: Exception, reason: str) -> None:
+    assert failure_reason(f"Failure # 1 (occurred at now)\n{task_error(cause)}\n") == reason
+
+
+def test_a_trial_that_cannot_even_begin_says_why(recorder: Recorder) -> None:
+    died = ActorDiedError.from_task_error(task_error(ValueError("no such layer")))
+    assert failure_reason(str(died)) == "no such layer"
+
+
+def test_a_node_without_memory_is_said_to_have_killed_the_trial() -> None:
+    text = str(OutOfMemoryError("Task was killed due to the node running low on memory.\nMemory on node (IP: 1): 9"))
+    assert failure_reason(text) == DIED
+    assert failure_reason(f"ray.exceptions.OutOfMemoryError: {text}") == DIED
+
+
+def test_a_gpu_without_memory_keeps_its_own_words() -> None:
+    text = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB."
+    assert failure_reason(text) == "CUDA out of memory. Tried to allocate 2.00 GiB."
+
+
+def test_a_killed_worker_is_said_to_have_died() -> None:
+    @ray.remote(num_cpus=0)
+    class Worker:
+        def pid(self) -> int:
+            return os.getpid()
+
+        def sleep(self) -> None:
+            time.sleep(60)
+
+    worker: Any = Worker.remote()  # type: ignore[attr-defined]
+    pid = ray.get(worker.pid.remote())
+    asleep = worker.sleep.remote()
+    os.kill(pid, signal.SIGKILL)
+    with pytest.raises(ActorDiedError) as died:
+        ray.get(asleep, timeout=60)
+    assert "ip: " in str(died.value)  # what used to be taken for the reason
+    assert failure_reason(f"Failure # 1 (occurred at now)\n{died.value}\n") == DIED
