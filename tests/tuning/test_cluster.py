@@ -1,11 +1,8 @@
 """What a Ray says, and where: in the run's log, never between the rows of a live table."""
 
-import logging
 import subprocess
 import sys
 from pathlib import Path
-
-import pytest
 
 SCRIPT = """
 import os, signal, sys
