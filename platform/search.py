@@ -1,8 +1,5 @@
 """`python -m platform.search kth.yaml`: from a YAML to a report."""
 
-import contextlib
-import datetime
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,7 +11,7 @@ from platform.config.home import Home
 from platform.config.load import load_run
 from platform.config.run import RunConfig
 from platform.console import Interrupted, console, run
-from platform.results.run_folder import RunFolder
+from platform.results.run_folder import RunFolder, default_run_path, new_run_folder
 
 EPILOG = """
 [bold]Examples[/]
@@ -67,31 +64,9 @@ def search(
         _dry_run(candidates, home, local=address is None)
         return
     chosen_name = next(iter(candidates.values())).name
-    folder = RunFolder(run_dir or Path("runs") / f"{chosen_name}-{datetime.datetime.now():%Y%m%d-%H%M%S}")
-    with _new_folder(folder.path):
+    folder = RunFolder(run_dir or default_run_path(chosen_name))
+    with new_run_folder(folder.path):
         _search(candidates, folder, home, address)
-
-
-@contextlib.contextmanager
-def _new_folder(path: Path) -> Iterator[None]:
-    """The run folder, empty and writable, before anything costly begins; gone again where nothing was put in it."""
-    if bad := sorted(set(str(path.absolute())) & set("?#%")):
-        raise UserError(
-            f"{path} has {' '.join(bad)} in it, which the study's database URL cannot hold. Rename --run-dir."
-        )
-    try:
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise UserError(f"the run folder {path} is not empty. Give another --run-dir.")
-        path.mkdir(parents=True, exist_ok=True)
-        (path / ".writable").touch()
-        (path / ".writable").unlink()
-    except OSError as error:
-        raise UserError(f"the run folder {path} cannot be made ({error.strerror}). Give another --run-dir.") from None
-    try:
-        yield
-    finally:
-        if not any(path.iterdir()):
-            path.rmdir()
 
 
 def _profiles(profile: str) -> tuple[Literal["laptop", "full"], ...]:

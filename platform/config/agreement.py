@@ -34,6 +34,9 @@ def disagreements(run: RunConfig) -> Iterator[Fault]:
             yield ("sources", name, "memory"), message
     for place, message in settings_faults(run, run.trial):
         yield ("trial", *place), message
+    for name, settings in run.compare.settings.items():
+        for place, message in settings_faults(run, settings):
+            yield ("compare", "settings", name, *place), message
 
 
 def settings_faults(run: RunConfig, settings: TrialSettings) -> Iterator[Fault]:

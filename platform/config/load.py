@@ -146,7 +146,11 @@ class _Draft:
         return keys
 
     def inherit(self) -> None:
-        """What a source's recipe leaves out it takes from the run, so that its memories fit the target."""
+        """What a source's recipe leaves out it takes from the run; what a compared setting leaves out, from `trial`."""
+        compare, trial = self.data.get("compare"), self.data.get("trial")
+        if isinstance(compare, dict) and isinstance(compare.get("settings"), dict) and isinstance(trial, dict):
+            for name, settings in compare["settings"].items():
+                compare["settings"][name] = _over(trial, settings or {})
         benchmark, sources = self.data.get("benchmark"), self.data.get("sources")
         if not isinstance(benchmark, dict) or not isinstance(sources, dict):
             return
@@ -219,6 +223,17 @@ class _Draft:
 def _allowed(fault: Any) -> list[str]:
     expected = str(fault.get("ctx", {}).get("expected", ""))
     return [part.strip(" '") for part in expected.replace(" or ", ",").split(",") if part.strip(" '")]
+
+
+def _over(base: Mapping[str, Any], top: Any) -> Any:
+    """`top` laid over a copy of `base`, mappings within mappings."""
+    if not isinstance(top, dict):
+        return top
+    merged = deepcopy(dict(base))
+    for key, value in top.items():
+        below = merged.get(key)
+        merged[key] = _over(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged
 
 
 def _deepest(faults: Sequence[Any]) -> list[Any]:

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from platform.config.benchmark import BenchmarkConfig
 from platform.config.model import Model
@@ -34,6 +34,21 @@ class SourceConfig(Model):
         return self
 
 
+class CompareConfig(Model):
+    """Named settings trained with the same clips, steps and seeds: `platform.compare`. No choice is made among them."""
+
+    seeds: PositiveInt = 5
+    settings: dict[str, TrialSettings] = {}  # what an entry leaves out it takes from `trial`
+
+    @field_validator("settings")
+    @classmethod
+    def _plain_names(cls, value: dict[str, TrialSettings]) -> dict[str, TrialSettings]:
+        for name in value:
+            if not PLAIN_NAME.match(name):
+                raise ValueError(f"setting name {name!r}: use letters, digits, dash, underscore")
+        return value
+
+
 class RunConfig(Model):
     """One search, every choice made. Built by `platform.config.load.load_run`."""
 
@@ -46,6 +61,7 @@ class RunConfig(Model):
     training: TrainingConfig = TrainingConfig()
     trial: TrialSettings = TrialSettings()  # what a trial is where the space says nothing
     search: SearchConfig = SearchConfig()
+    compare: CompareConfig = CompareConfig()
     resources: ResourcesConfig = ResourcesConfig()
 
     @field_validator("sources")

@@ -1,7 +1,12 @@
 """Every path of a run folder, in one class: nobody else glues them together."""
 
+import contextlib
+import datetime
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from platform.config.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -60,3 +65,30 @@ class RunFolder:
     @property
     def log(self) -> Path:
         return self.path / "search.log"
+
+
+def default_run_path(name: str) -> Path:
+    """Where a run goes that was given no --run-dir."""
+    return Path("runs") / f"{name}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
+
+
+@contextlib.contextmanager
+def new_run_folder(path: Path) -> Iterator[None]:
+    """The run folder, empty and writable, before anything costly begins; gone again where nothing was put in it."""
+    if bad := sorted(set(str(path.absolute())) & set("?#%")):
+        raise UserError(
+            f"{path} has {' '.join(bad)} in it, which the study's database URL cannot hold. Rename --run-dir."
+        )
+    try:
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise UserError(f"the run folder {path} is not empty. Give another --run-dir.")
+        path.mkdir(parents=True, exist_ok=True)
+        (path / ".writable").touch()
+        (path / ".writable").unlink()
+    except OSError as error:
+        raise UserError(f"the run folder {path} cannot be made ({error.strerror}). Give another --run-dir.") from None
+    try:
+        yield
+    finally:
+        if not any(path.iterdir()):
+            path.rmdir()

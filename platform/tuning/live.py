@@ -23,9 +23,10 @@ GAP = 2  # characters between rich's columns
 class LiveTable(tune.Callback):
     """A Tune callback that draws the recorder's state. Enter as a context around `Tuner.fit`."""
 
-    def __init__(self, config: RunConfig, recorder: Recorder, console: Console) -> None:
+    def __init__(self, config: RunConfig, recorder: Recorder, console: Console, num_trials: int) -> None:
         self.config = config
         self.recorder = recorder
+        self.num_trials = num_trials
         self.console = console
         self._began = time.monotonic()
         self._settings: dict[int, dict[str, Any]] = {}
@@ -108,7 +109,7 @@ class LiveTable(tune.Callback):
         count = {state: sum(record.state == state for record in records) for state in ("finished", "stopped", "failed")}
         elapsed = time.monotonic() - self._began
         parts = [
-            f"{len(records)} of {self.config.search.trials} trials "
+            f"{len(records)} of {self.num_trials} trials "
             f"({count['finished']} finished, {count['stopped']} stopped early, {count['failed']} failed)"
         ]
         if ranking := self.recorder.ranking():
@@ -123,13 +124,13 @@ class LiveTable(tune.Callback):
             parts.append(f"memory found ready {ready / (ready + computed):.0%}")
         parts.append(f"{_clock(elapsed)} gone")
         if records:
-            left = elapsed / len(records) * (self.config.search.trials - len(records))
+            left = elapsed / len(records) * (self.num_trials - len(records))
             parts.append(f"about {_clock(left)} left")
         return Text(" · ".join(parts))
 
     def _line(self, record: TrialRecord) -> Text:
         trial, state, epoch, score, *settings = self._record_cells(record)
-        done, objective = f"{len(self.recorder.records)}/{self.config.search.trials}", self.config.search.objectives[0]
+        done, objective = f"{len(self.recorder.records)}/{self.num_trials}", self.config.search.objectives[0]
         tail = (record.reason or "", "red") if record.state == "failed" else f"{objective} {score}"
         return Text.assemble(
             f"{done:>7}  trial {trial:>3} ", (state, _colour(state)), f"  {' · '.join([*settings, epoch])}  ", tail

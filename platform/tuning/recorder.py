@@ -109,7 +109,7 @@ class Recorder(tune.Callback):
             id=trial_folder(trial),
             state=state,
             reason=reason,
-            seed=trial_seed(self.config.search.seed, number),
+            seed=trial.config.get("seed", trial_seed(self.config.search.seed, number)),
             settings=trial.config["settings"],
             metrics=_only(last, METRICS),
             last_frame=_below("last_frame.", last),

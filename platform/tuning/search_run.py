@@ -1,10 +1,11 @@
 """One search from a resolved configuration to its report. Each stage is a function; `run_search` is their order."""
 
+import contextlib
 import datetime
 import json
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ import optuna
 import ray
 from ray import tune
 from ray.tune.schedulers import ASHAScheduler
+from ray.tune.search import Searcher
 from rich.console import Console
 from rich.markup import escape
 
@@ -56,6 +58,34 @@ class SearchOutcome:
 
 def run_search(config: RunConfig, folder: RunFolder, home: Home, console: Console) -> SearchOutcome:
     """Run the whole search on the Ray that is initialised. Ctrl-C ends it within seconds with what has finished."""
+    with stage(config, folder, home, console) as (plan, resources):
+        ranking: list[str] = []
+        if config.search.seed_from_ranking and plan.sources:
+            benchmark = plan.target.benchmark()
+            relevances = rank_run_sources(config, home, plan.target.entries, benchmark)
+            console.print(ranking_table(relevances, benchmark.label))
+            ranking = [relevance.source for relevance in relevances]
+        storage = open_study_storage(folder)
+        space = SettingsSpace(config.search.space, config.trial)
+        recorder = run_trials(
+            plan,
+            folder,
+            resources,
+            console,
+            searcher=TrialSearcher(space, config.search, storage, ranking),
+            num_trials=config.search.trials,
+            scheduler=_scheduler(config.search, config.training.epochs),
+        )
+        end_running_trials(storage)
+    interrupted = was_interrupted(recorder, config.search.trials)
+    return conclude(plan.target, folder, recorder, interrupted=interrupted)
+
+
+@contextlib.contextmanager
+def stage(
+    config: RunConfig, folder: RunFolder, home: Home, console: Console
+) -> Iterator[tuple[TrialPlan, TrialResources]]:
+    """Everything trials stand on: benchmarks, sources, the begun run folder, and memory servers for the duration."""
     benchmark = prepare_benchmarks(config, home, console)
     _announce(config, benchmark, console)
     resources = trial_resources(config.resources, ray.nodes(), len(config.sources))
@@ -77,14 +107,8 @@ def run_search(config: RunConfig, folder: RunFolder, home: Home, console: Consol
         gpus=config.resources.server_gpus,
         threads=config.resources.threads_per_trial,
     )
-    ranking: list[str] = []
-    if config.search.seed_from_ranking and entries:
-        relevances = rank_run_sources(config, home, entries, benchmark)
-        console.print(ranking_table(relevances, benchmark.label))
-        ranking = [relevance.source for relevance in relevances]
-    recorder, interrupted = tune_trials(plan, folder, resources, console, ranking)
+    yield plan, resources
     del servers
-    return conclude(plan.target, folder, recorder, interrupted=interrupted)
 
 
 def prepare_benchmarks(config: RunConfig, home: Home, console: Console) -> Benchmark:
@@ -200,27 +224,30 @@ def begin_run_folder(
     folder.provenance.write_text(json.dumps(provenance, indent=2))
 
 
-def tune_trials(
-    plan: TrialPlan, folder: RunFolder, resources: TrialResources, console: Console, ranking: Sequence[str] = ()
-) -> tuple[Recorder, bool]:
-    """Run the trials; returns what was recorded, and whether the user interrupted."""
+def run_trials(
+    plan: TrialPlan,
+    folder: RunFolder,
+    resources: TrialResources,
+    console: Console,
+    *,
+    searcher: Searcher,
+    num_trials: int,
+    scheduler: ASHAScheduler | None = None,
+) -> Recorder:
+    """Run what `searcher` suggests, under the live table; returns what was recorded. Ctrl-C ends it early."""
     config = plan.target.config
-    search = config.search
     recorder = Recorder(config, folder)
-    live = LiveTable(config, recorder, console)
-    storage = open_study_storage(folder)
+    live = LiveTable(config, recorder, console, num_trials)
     trainable = tune.with_resources(
         tune.with_parameters(TargetTrial, plan=plan), {"CPU": resources.cpus, "GPU": resources.gpus}
     )
     tuner = tune.Tuner(
         trainable,
         tune_config=tune.TuneConfig(
-            num_samples=search.trials,
+            num_samples=num_trials,
             max_concurrent_trials=resources.at_once,
-            search_alg=TrialSearcher(
-                SettingsSpace(search.space, config.trial), search, open_study_storage(folder), ranking
-            ),
-            scheduler=_scheduler(search, config.training.epochs),
+            search_alg=searcher,
+            scheduler=scheduler,
             reuse_actors=True,
             trial_dirname_creator=trial_folder,
             trial_name_creator=trial_folder,
@@ -236,10 +263,13 @@ def tune_trials(
     with live:
         tuner.fit()
     recorder.interrupt()
-    end_running_trials(storage)
-    return recorder, len(recorder.records) < search.trials or any(
-        record.state == "interrupted" for record in recorder.records.values()
-    )
+    return recorder
+
+
+def was_interrupted(recorder: Recorder, num_trials: int) -> bool:
+    """Did the user end it before its last trial?"""
+    states = [record.state for record in recorder.records.values()]
+    return len(states) < num_trials or "interrupted" in states
 
 
 def open_study_storage(folder: RunFolder) -> optuna.storages.BaseStorage:

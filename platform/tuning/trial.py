@@ -34,7 +34,7 @@ def trial_folder(trial: Any) -> str:
 
 
 class TargetTrial(tune.Trainable):
-    """Config: `trial` (number in the study) and `settings`, as the searcher suggests them."""
+    """Config: `trial` (its number) and `settings`, as the searcher suggests them; `seed` where that is prescribed."""
 
     def setup(self, config: dict[str, Any], plan: TrialPlan) -> None:
         torch.set_num_threads(plan.threads)
@@ -47,7 +47,7 @@ class TargetTrial(tune.Trainable):
 
     def _begin(self, config: dict[str, Any]) -> None:
         """Everything of a trial is built anew here; nothing of the worker's last trial is kept."""
-        seed = trial_seed(self._plan.target.config.search.seed, config["trial"])
+        seed = config.get("seed", trial_seed(self._plan.target.config.search.seed, config["trial"]))
         self._target = Target(
             self._plan.target,
             TrialSettings.model_validate(config["settings"]),

@@ -33,7 +33,7 @@ def screen(tiny_config: Config, tmp_path: Any) -> Callable[..., str]:
         config = tiny_config("training.epochs=20")
         recorder = Recorder(config, RunFolder(tmp_path))
         console = Console(width=width, record=True, file=io.StringIO())
-        live = LiveTable(config, recorder, console)
+        live = LiveTable(config, recorder, console, config.search.trials)
         trial = Trial("", stub=True, config={"trial": 7, "settings": settings})
         for callback in (recorder, live):
             callback.on_trial_start(0, [trial], trial)
@@ -86,7 +86,7 @@ def test_source_names_are_never_taken_for_markup(screen: Callable[..., str]) -> 
 def printed(config: RunConfig, folder: RunFolder, record: TrialRecord) -> str:
     recorder = Recorder(config, folder)
     console = Console(width=80, record=True, force_terminal=False)
-    live = LiveTable(config, recorder, console)
+    live = LiveTable(config, recorder, console, config.search.trials)
     recorder.records = {record.trial: record}
     live.on_step_end(0, [])
     return console.export_text()

@@ -1,0 +1,60 @@
+"""`python -m platform.compare transfer.yaml`: the table of a paper, made by one command."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from platform.config.errors import UserError
+from platform.config.home import Home
+from platform.config.load import choose_profile, load_run
+from platform.console import Interrupted, console, run
+from platform.results.run_folder import RunFolder, default_run_path, new_run_folder
+
+
+def compare(
+    config: Annotated[str, typer.Argument(help="A YAML file with `compare.settings`: a path, or a shipped name.")],
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one value, e.g. compare.seeds=3.")
+    ] = None,
+    profile: Annotated[
+        str, typer.Option(help="laptop, full, or auto: full where this machine has a GPU, else laptop.")
+    ] = "auto",
+    run_dir: Annotated[Path | None, typer.Option(help="The run folder. Default: runs/<name>-<time>.")] = None,
+    address: Annotated[
+        str | None, typer.Option(help="A running Ray cluster: auto, or host:port. Default: a Ray of its own here.")
+    ] = None,
+) -> None:
+    """Train the settings that a YAML names, each with the same clips, steps and seeds, and print mean and interval.
+
+    Scores are of validation clips: nothing is chosen by them, so they are fair. comparison.json in the run folder holds
+    the table, results.parquet every run with its learning curve.
+    """
+    settings, home = (
+        load_run(config, profile=choose_profile(profile), overrides=overrides or ()),
+        Home.from_environment(),
+    )
+    if not settings.compare.settings:
+        raise UserError(f"{config} names nothing to compare. Add compare.settings: {{name: {{sources: [...], ...}}}}")
+    from platform.tuning.cluster import cluster
+    from platform.tuning.comparison import comparison_rows, comparison_table, run_comparison
+
+    folder = RunFolder(run_dir or default_run_path(settings.name))
+    with new_run_folder(folder.path):
+        with cluster(address):
+            by_name, interrupted = run_comparison(settings, folder, home, console)
+        rows = comparison_rows(by_name)
+        (folder.path / "comparison.json").write_text(json.dumps(rows, indent=2))
+    label = json.loads(folder.provenance.read_text())["benchmark"]
+    console.print(comparison_table(rows, label))
+    floor = next((row["last_frame_mse"] for row in rows if row.get("last_frame_mse")), None)
+    if floor is not None:
+        console.print(f"copying the last frame: mse {floor:.2f}")
+    console.print(f"written to {folder.path}", markup=False, soft_wrap=True)
+    if interrupted:
+        raise Interrupted("The table above is of the runs that had ended.")
+
+
+if __name__ == "__main__":
+    run(compare)
