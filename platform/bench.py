@@ -2,15 +2,20 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import ValidationError
 from rich.table import Table
 
 from platform.config.errors import UserError
+from platform.config.home import Home
 from platform.config.network import NetworkConfig
 from platform.console import console, run
+
+if TYPE_CHECKING:
+    from platform.benchmarks.blocks import ClipBlocks
+    from platform.measure.serving import Setting
 
 # What the platform promises of its released sizes; the bench prints whether this machine keeps it.
 LEAST_SPEEDUP_OF_FOUR_SOURCES = 1.8
@@ -32,9 +37,7 @@ def bench(
         raise UserError(f"--json {json_file}: there is no folder {json_file.absolute().parent}. Make it first.")
     import torch
 
-    from platform.measure.data import clips_per_second
-    from platform.measure.serving import Setting, block_compute_seconds, peak_bytes, step_times, temporary_home
-    from platform.results.scores import readable_bytes
+    from platform.measure.serving import Setting, temporary_home
     from platform.training.versions import hardware, package_versions
 
     setting = Setting(network=network)
@@ -49,52 +52,86 @@ def bench(
         f"{torch.get_num_threads()} threads"
     )
     with temporary_home(setting) as (home, clips):
-        table = Table(
-            "sources", "in place", "served", "times faster", "fetch", "of a step", box=None, header_style="bold"
-        )
-        for num_sources in (2, 4):
-            with console.status(f"timing a step with {num_sources} sources"):
-                times = step_times(setting, num_sources, home, clips, repeats=repeats)
-            share = times.fetch_s / times.served_s
-            table.add_row(
-                str(num_sources),
-                f"{times.in_place_s:.2f} s",
-                f"{times.served_s:.2f} s",
-                f"{times.in_place_s / times.served_s:.2f}",
-                f"{1000 * times.fetch_s:.1f} ms",
-                f"{share:.2%}",
-            )
-            figures[f"step_{num_sources}_sources"] = vars(times)
-        console.print(table, "")
-        released = setting.network == NetworkConfig()
-        if released and (times.in_place_s / times.served_s < LEAST_SPEEDUP_OF_FOUR_SOURCES or share > MOST_FETCH_SHARE):
-            console.print(
-                f"[yellow]below what is promised:[/] {LEAST_SPEEDUP_OF_FOUR_SOURCES} times faster with 4 sources, "
-                f"a fetch under {MOST_FETCH_SHARE:.0%} of a step"
-            )
-        with console.status("timing a server, the stream and peak memory"):
-            block_s = block_compute_seconds(setting, home, clips, repeats=max(1, repeats // 2))
-            as_bytes, as_floats = clips_per_second(clips)
-            peaks = peak_bytes(setting, home)
-        consumed = setting.batch_size / times.served_s
-        figures |= {
-            "block_compute_s": block_s,
-            "clips_per_s_bytes": as_bytes,
-            "clips_per_s_floats": as_floats,
-            "clips_per_s_consumed": consumed,
-            "peak_bytes": peaks,
-        }
-        console.print(f"a server puts a block of {setting.block_clips} clips through its source in {block_s:.2f} s")
-        console.print(
-            f"one reader streams {as_bytes:,.0f} clips/s as bytes, {as_floats:,.0f} as floats; training consumes "
-            f"{consumed:.1f} ({as_floats / consumed:,.0f} times less)"
-        )
-        peak_text = ", ".join(f"{name} {readable_bytes(size)}" for name, size in peaks.items())
-        console.print(f"peak resident memory of a process: {peak_text}")
-        console.print("not run: a GPU, several nodes, a whole search")
+        figures |= _serving(setting, home, clips, repeats)
+        figures |= _networks(setting, repeats)
+        consumed = setting.batch_size / figures["step_4_sources"]["served_s"]
+        figures |= _surroundings(setting, home, clips, repeats, consumed)
+    console.print("not run: a GPU, several nodes, a whole search")
     if json_file is not None:
         json_file.write_text(json.dumps(figures, indent=2))
-        console.print(f"written to {json_file}")
+        console.print(f"written to {json_file}", markup=False, soft_wrap=True)
+
+
+def _serving(setting: "Setting", home: Home, clips: "ClipBlocks", repeats: int) -> dict[str, Any]:
+    """A step whose memories are served, against one that computes them."""
+    from platform.measure.serving import step_times
+
+    figures: dict[str, Any] = {}
+    table = Table("sources", "in place", "served", "times faster", "fetch", "of a step", box=None, header_style="bold")
+    for num_sources in (2, 4):
+        with console.status(f"timing a step with {num_sources} sources"):
+            times = step_times(setting, num_sources, home, clips, repeats=repeats)
+        speedup, share = times.in_place_s / times.served_s, times.fetch_s / times.served_s
+        seconds = [f"{times.in_place_s:.2f} s", f"{times.served_s:.2f} s"]
+        table.add_row(str(num_sources), *seconds, f"{speedup:.2f}", f"{1000 * times.fetch_s:.1f} ms", f"{share:.2%}")
+        figures[f"step_{num_sources}_sources"] = vars(times)
+    console.print(table, "")
+    released = setting.network == NetworkConfig()
+    if released and (speedup < LEAST_SPEEDUP_OF_FOUR_SOURCES or share > MOST_FETCH_SHARE):
+        console.print(
+            f"[yellow]below what is promised:[/] {LEAST_SPEEDUP_OF_FOUR_SOURCES} times faster with 4 sources, "
+            f"a fetch under {MOST_FETCH_SHARE:.0%} of a step"
+        )
+    return figures
+
+
+def _networks(setting: "Setting", repeats: int) -> dict[str, Any]:
+    """Forward and backward of each family against its convolutions alone."""
+    from platform.measure.networks import pass_times
+
+    figures: dict[str, Any] = {}
+    for family in ("convlstm", "predrnn"):
+        with console.status(f"timing a pass of {family}"):
+            times = pass_times(
+                setting.network.model_copy(update={"family": family}),
+                frame_size=setting.frame_size,
+                total_length=setting.total_length,
+                input_length=setting.input_length,
+                batch_size=setting.batch_size,
+                repeats=repeats,
+            )
+        console.print(
+            f"{family}: forward and backward {times.network_s:.2f} s, its {times.num_convolutions} convolutions alone "
+            f"{times.convolutions_s:.2f} s: {times.overhead:.0%} on top"
+        )
+        figures[f"pass_{family}"] = vars(times)
+    return figures
+
+
+def _surroundings(setting: "Setting", home: Home, clips: "ClipBlocks", repeats: int, consumed: float) -> dict[str, Any]:
+    """The server, the stream of clips, and peak memory; `consumed` is what training takes, in clips a second."""
+    from platform.measure.data import clips_per_second
+    from platform.measure.serving import block_compute_seconds, peak_bytes
+    from platform.results.scores import readable_bytes
+
+    with console.status("timing a server, the stream and peak memory"):
+        block_s = block_compute_seconds(setting, home, clips, repeats=max(1, repeats // 2))
+        as_bytes, as_floats = clips_per_second(clips)
+        peaks = peak_bytes(setting, home)
+    console.print(f"a server puts a block of {setting.block_clips} clips through its source in {block_s:.2f} s")
+    console.print(
+        f"one reader streams {as_bytes:,.0f} clips/s as bytes, {as_floats:,.0f} as floats; training consumes "
+        f"{consumed:.1f} ({as_floats / consumed:,.0f} times less)"
+    )
+    peak_text = ", ".join(f"{name} {readable_bytes(size)}" for name, size in peaks.items())
+    console.print(f"peak resident memory of a process: {peak_text}")
+    return {
+        "block_compute_s": block_s,
+        "clips_per_s_bytes": as_bytes,
+        "clips_per_s_floats": as_floats,
+        "clips_per_s_consumed": consumed,
+        "peak_bytes": peaks,
+    }
 
 
 def _network(hidden: str) -> NetworkConfig:
