@@ -17,7 +17,8 @@ from platform.config.home import Home
 from platform.config.run import RunConfig
 from platform.results.record import TrialRecord
 from platform.results.run_folder import RunFolder
-from platform.tuning.search_run import run_trials, stage, was_interrupted
+from platform.tuning.search_run import run_trials, was_interrupted
+from platform.tuning.stage import stage
 
 
 @dataclass(frozen=True)

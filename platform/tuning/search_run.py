@@ -1,47 +1,28 @@
 """One search from a resolved configuration to its report. Each stage is a function; `run_search` is their order."""
 
-import contextlib
-import datetime
-import json
 import logging
-import shutil
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import optuna
-import ray
 from ray import tune
 from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search import Searcher
 from rich.console import Console
-from rich.markup import escape
 
-from platform.bank.bank import Bank
-from platform.benchmarks.catalog import Benchmark, open_benchmark
-from platform.config.errors import UserError
 from platform.config.home import Home
-from platform.config.load import dump_run
 from platform.config.run import RunConfig
 from platform.config.search import OBJECTIVES, SearchConfig
-from platform.config.trial import SCRATCH, TrialSettings
-from platform.memory.actor import ServedSource, start_servers
-from platform.memory.compute import no_such_memory
-from platform.memory.request import MemoryIdentity
 from platform.results.record import TrialRecord
 from platform.results.run_folder import RunFolder
-from platform.results.scores import readable_bytes
-from platform.training.versions import hardware, package_versions
-from platform.tuning.cluster import log_libraries_to
 from platform.tuning.live import LiveTable
 from platform.tuning.outcome import export_best, test_best
-from platform.tuning.plan import memory_bytes
-from platform.tuning.pretraining import SourceSpec, bank_entries, pretrain_missing, specs
 from platform.tuning.ranking import rank_run_sources, ranking_table
 from platform.tuning.recorder import Recorder
-from platform.tuning.resources import TrialResources, trial_resources
+from platform.tuning.resources import TrialResources
 from platform.tuning.searcher import TrialSearcher, end_running_trials
 from platform.tuning.space import SettingsSpace
+from platform.tuning.stage import stage
 from platform.tuning.target import TargetPlan
 from platform.tuning.trial import TargetTrial, TrialPlan, trial_folder
 
@@ -79,149 +60,6 @@ def run_search(config: RunConfig, folder: RunFolder, home: Home, console: Consol
         end_running_trials(storage)
     interrupted = was_interrupted(recorder, config.search.trials)
     return conclude(plan.target, folder, recorder, interrupted=interrupted)
-
-
-@contextlib.contextmanager
-def stage(
-    config: RunConfig, folder: RunFolder, home: Home, console: Console
-) -> Iterator[tuple[TrialPlan, TrialResources]]:
-    """Everything trials stand on: benchmarks, sources, the begun run folder, and memory servers for the duration."""
-    benchmark = prepare_benchmarks(config, home, console)
-    _announce(config, benchmark, console)
-    resources = trial_resources(config.resources, ray.nodes(), len(config.sources))
-    for note in resources.notes:
-        console.print(f"[yellow]note:[/] {note}")
-    check_starts(config)
-    entries = pretrain_sources(config, home, resources, console)
-    served = served_sources(config, home, entries, benchmark)
-    begin_run_folder(config, folder, benchmark, home, entries)
-    log_libraries_to(folder.log)
-    plan = TrialPlan(TargetPlan(config, home, entries), served, config.resources.threads_per_trial)
-    check_imported_starts(plan.target, benchmark)
-    note_full_disk(config, home, benchmark, console)
-    servers = start_servers(
-        served,
-        config.benchmark,
-        home,
-        cpus=config.resources.server_cpus,
-        gpus=config.resources.server_gpus,
-        threads=config.resources.threads_per_trial,
-    )
-    yield plan, resources
-    del servers
-
-
-def prepare_benchmarks(config: RunConfig, home: Home, console: Console) -> Benchmark:
-    """Open the target's benchmark and those of the sources, making stand-ins where that is allowed."""
-    benchmark = open_benchmark(config.benchmark, home)
-    for split in ("train", "validation", "test"):
-        benchmark.blocks(split)
-    for name, entry in bank_entries(config, home).items():
-        source = config.sources[name].benchmark
-        if entry is None and source is not None:
-            open_benchmark(source, home)
-    return benchmark
-
-
-def pretrain_sources(config: RunConfig, home: Home, resources: TrialResources, console: Console) -> dict[str, str]:
-    """The bank entry of every source, pretrained now where the bank had none."""
-    entries = bank_entries(config, home)
-    missing: dict[str, SourceSpec] = {name: spec for name, spec in specs(config).items() if entries[name] is None}
-    made = pretrain_missing(
-        missing,
-        home,
-        console,
-        cpus=resources.cpus,
-        gpus=resources.gpus,
-        threads=config.resources.threads_per_trial,
-    )
-    return {name: entries[name] or made[name] for name in entries}
-
-
-def served_sources(
-    config: RunConfig, home: Home, entries: Mapping[str, str], benchmark: Benchmark
-) -> dict[str, ServedSource]:
-    """What each source serves. Raises UserError for a memory it does not have, or weights that are not the card's."""
-    bank, clips, served = Bank(home.bank), benchmark.blocks("train"), {}
-    cells = config.benchmark.frame_size // config.network.patch_size
-    for name, entry in entries.items():
-        card, network, memory = bank.card(entry), bank.load(entry), config.sources[name].memory
-        if memory not in network.memory_channels:
-            raise no_such_memory(name, memory, network)
-        identity = MemoryIdentity(
-            card.weights_sha256, clips.fingerprint, config.benchmark.input_length, grid=(cells, cells)
-        )
-        served[name] = ServedSource(name, entry, identity)
-    return served
-
-
-def starts(config: RunConfig) -> list[str]:
-    """Every source that a trial of this run may start from."""
-    space = config.search.space.get("start")
-    offered = [config.trial.start, *((space.choice or ()) if space else ())]
-    return [start for start in dict.fromkeys(offered) if start != SCRATCH]
-
-
-def check_starts(config: RunConfig) -> None:
-    """Every recipe to start from has the target's geometry; better said now than after pretraining it."""
-    for start in starts(config):
-        source = config.sources[start]
-        if source.network is None or source.benchmark is None:
-            continue
-        if (source.network, source.benchmark.frame_size) != (config.network, config.benchmark.frame_size):
-            raise UserError(
-                f"a target cannot start from source {start!r}, whose network is {source.network.model_dump()} on "
-                f"frames of {source.benchmark.frame_size}; the target's is {config.network.model_dump()} on "
-                f"{config.benchmark.frame_size}. Take it out of `start`, or make them equal."
-            )
-
-
-def check_imported_starts(plan: TargetPlan, benchmark: Benchmark) -> None:
-    """The same for entries of the bank, whose geometry their cards tell."""
-    for start in starts(plan.config):
-        plan.build(TrialSettings(start=start), 0, benchmark.channels)
-
-
-def note_full_disk(config: RunConfig, home: Home, benchmark: Benchmark, console: Console) -> None:
-    """Say when the disk cannot hold every memory that the search may ask for."""
-    wanted = memory_bytes(config, benchmark.blocks("train").num_clips)
-    home.memory.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(home.memory).free
-    if wanted > free:
-        console.print(
-            f"[yellow]note:[/] memories may take {readable_bytes(wanted)}, {readable_bytes(free)} are free at "
-            f"{escape(str(home.memory))}: what finds no room is computed again each time it is asked for"
-        )
-
-
-def begin_run_folder(
-    config: RunConfig, folder: RunFolder, benchmark: Benchmark, home: Home, entries: Mapping[str, str]
-) -> None:
-    """Write what is known before the first trial: the resolved configuration, and what everything was made of."""
-    folder.path.mkdir(parents=True, exist_ok=True)
-    folder.config.write_text(dump_run(config))
-    cards = {name: Bank(home.bank).card(entry) for name, entry in entries.items()}
-    provenance = {
-        "benchmark": benchmark.label,
-        "synthetic": benchmark.synthetic,
-        "fingerprints": {split: benchmark.blocks(split).fingerprint for split in ("train", "validation", "test")},
-        "sources": {
-            name: {
-                "entry": entries[name],
-                "benchmark": card.data.label,
-                "synthetic": card.data.synthetic,
-                "weights_sha256": card.weights_sha256,
-                "score": card.score,
-                "last_frame": card.last_frame,
-            }
-            for name, card in cards.items()
-        },
-        "seed": config.search.seed,
-        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "versions": package_versions(),
-        "hardware": hardware(),
-    }
-    folder.provenance.write_text(json.dumps(provenance, indent=2))
 
 
 def run_trials(
@@ -303,8 +141,3 @@ def conclude(plan: TargetPlan, folder: RunFolder, recorder: Recorder, *, interru
         if not interrupted:
             test = test_best(plan, folder, best)
     return SearchOutcome(tuple(recorder.records.values()), best, test, interrupted)
-
-
-def _announce(config: RunConfig, benchmark: Benchmark, console: Console) -> None:
-    counts = ", ".join(f"{benchmark.blocks(split).num_clips} {split}" for split in ("train", "validation", "test"))
-    console.print(f"[bold]{config.name}[/] on [bold]{benchmark.label}[/] · profile {config.profile} · clips: {counts}")
