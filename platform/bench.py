@@ -54,6 +54,7 @@ def bench(
     with temporary_home(setting) as (home, clips):
         figures |= _serving(setting, home, clips, repeats)
         figures |= _networks(setting, repeats)
+        figures |= _gates(setting)
         consumed = setting.batch_size / figures["step_4_sources"]["served_s"]
         figures |= _surroundings(setting, home, clips, repeats, consumed)
     console.print("not run: a GPU, several nodes, a whole search")
@@ -105,6 +106,25 @@ def _networks(setting: "Setting", repeats: int) -> dict[str, Any]:
             f"{times.convolutions_s:.2f} s: {times.overhead:.0%} on top"
         )
         figures[f"pass_{family}"] = vars(times)
+    return figures
+
+
+def _gates(setting: "Setting") -> dict[str, Any]:
+    """How each way of merging keeps the memory in scale."""
+    import warnings
+
+    from platform.measure.gates import MERGES, memory_rms
+
+    num_steps = setting.total_length
+    table = Table("merge", *(f"step {step}" for step in (1, 10, num_steps)), box=None, header_style="bold")
+    figures: dict[str, Any] = {}
+    for merge in MERGES:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that `released` grows is what is shown
+            rms = memory_rms(setting.network, merge, num_sources=2, frame_size=setting.frame_size, num_steps=num_steps)
+        table.add_row(merge, *(f"{rms[step - 1]:.3g}" for step in (1, 10, num_steps)))
+        figures[f"memory_rms_{merge}"] = rms
+    console.print("", "memory RMS of an untrained target with 2 sources, by merge", table, "", sep="\n")
     return figures
 
 
