@@ -44,7 +44,7 @@ def compare(
     with new_run_folder(folder.path):
         with cluster(address):
             by_name, interrupted = run_comparison(settings, folder, home, console)
-        rows = comparison_rows(by_name)
+        rows = comparison_rows(by_name, settings.training)
         (folder.path / "comparison.json").write_text(json.dumps(rows, indent=2))
     label = json.loads(folder.provenance.read_text())["benchmark"]
     console.print(comparison_table(rows, label))

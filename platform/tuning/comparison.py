@@ -15,6 +15,7 @@ from scipy import stats
 
 from platform.config.home import Home
 from platform.config.run import RunConfig
+from platform.config.training import TrainingConfig
 from platform.results.record import TrialRecord
 from platform.results.run_folder import RunFolder
 from platform.tuning.search_run import run_trials, was_interrupted
@@ -85,8 +86,11 @@ def mean_and_interval(values: list[float]) -> tuple[float, float | None]:
     return float(np.mean(values)), float(half)
 
 
-def comparison_rows(by_name: dict[str, list[TrialRecord]]) -> list[dict[str, Any]]:
-    """A row a setting: number of seeds, and mean and interval of each score at the end of training."""
+def comparison_rows(by_name: dict[str, list[TrialRecord]], training: TrainingConfig) -> list[dict[str, Any]]:
+    """A row a setting: number of seeds, and mean and interval of each score at the end of training.
+
+    `levelled_off` is None where it cannot be told: under a learning rate that falls to 0 every curve ends flat.
+    """
     rows = []
     for name, records in by_name.items():
         finished = [record for record in records if record.state == "finished"]
@@ -99,16 +103,16 @@ def comparison_rows(by_name: dict[str, list[TrialRecord]]) -> list[dict[str, Any
         row["parameters"] = finished[0].metrics.get("parameters") if finished else None
         if finished:
             row["last_frame_mse"] = finished[0].last_frame.get("mse")
-            row["levelled_off"] = _levelled_off(finished)
+            row["levelled_off"] = _levelled_off(finished) if training.schedule == "constant" else None
         rows.append(row)
     return rows
 
 
-def _levelled_off(records: list[TrialRecord]) -> bool:
+def _levelled_off(records: list[TrialRecord]) -> bool | None:
     """Did the mean curve gain less than 2 % in its last fifth? Else longer training may change the order."""
     curves = [[point["mse"] for point in record.curve] for record in records]
     if min(map(len, curves)) < 5:
-        return False
+        return None
     mean = np.mean(curves, axis=0)
     return bool(mean[-1 - len(mean) // 5] - mean[-1] < 0.02 * mean[-1])
 
@@ -119,7 +123,7 @@ def comparison_table(rows: list[dict[str, Any]], label: str) -> Table:
     table.title, table.title_justify, table.header_style = f"validation clips of {label}", "left", "bold"
     for row in rows:
         scores = [_text(row.get(score), row.get(f"{score}_interval"), digits) for score, digits in _DIGITS.items()]
-        settled = {True: "yes", False: "no"}.get(row.get("levelled_off", None), "")  # type: ignore[arg-type]
+        settled = {True: "yes", False: "no"}.get(row.get("levelled_off", None), "cannot tell")  # type: ignore[arg-type]
         weights = f"{row['parameters']:,.0f}" if row["parameters"] else ""
         table.add_row(row["setting"], str(row["n"]), *scores, settled, weights, f"{row['seconds'] or 0:.0f}")
     return table

@@ -9,6 +9,8 @@ from rich.console import Console
 
 from platform.config.home import Home
 from platform.config.run import RunConfig
+from platform.config.training import TrainingConfig
+from platform.results.record import TrialRecord
 from platform.results.run_folder import RunFolder
 from platform.tuning.comparison import comparison_rows, comparison_table, jobs_of, mean_and_interval, run_comparison
 
@@ -33,13 +35,34 @@ def test_every_setting_is_trained_with_every_seed(
     assert all(record.state == "finished" for records in by_name.values() for record in records)
     seeds = [record.metrics["mse"] for record in by_name["scratch"]]
     assert seeds[0] != seeds[1]
-    rows = {row["setting"]: row for row in comparison_rows(by_name)}
+    rows = {row["setting"]: row for row in comparison_rows(by_name, config.training)}
     assert rows["scratch"]["mse"] == pytest.approx(sum(seeds) / 2)
     assert rows["tmu"]["parameters"] == rows["control"]["parameters"] > rows["scratch"]["parameters"]
     assert by_name["control"][0].memory["computed"] + by_name["control"][0].memory["ready"] == 0
     console = Console(record=True, width=120, file=io.StringIO())
     console.print(comparison_table(list(rows.values()), "digits"))
     assert f"{rows['tmu']['mse']:.2f} ± {rows['tmu']['mse_interval']:.2f}" in console.export_text()
+
+
+@pytest.mark.parametrize(("schedule", "told"), [("constant", [True, False]), ("cosine", [None, None])])
+def test_a_flat_end_is_told_only_where_the_learning_rate_did_not_make_it(schedule: str, told: list) -> None:
+    curves = {"flat": [9.0, 5.0, 4.0, 4.0, 4.0], "falling": [9.0, 8.0, 7.0, 6.0, 5.0]}
+    by_name = {
+        name: [
+            TrialRecord(
+                trial=0,
+                id="00000",
+                state="finished",
+                seed=0,
+                settings={},
+                metrics={"mse": curve[-1]},
+                curve=tuple({"epoch": float(epoch), "mse": mse} for epoch, mse in enumerate(curve)),
+            )
+        ]
+        for name, curve in curves.items()
+    }
+    training = TrainingConfig.model_validate({"schedule": schedule})
+    assert [row["levelled_off"] for row in comparison_rows(by_name, training)] == told
 
 
 def test_seeds_come_whole_so_that_a_broken_comparison_is_balanced(tiny_config: Callable[..., RunConfig]) -> None:
