@@ -1,7 +1,9 @@
 """What every command shares: one console, and errors that end in a sentence instead of a traceback."""
 
 import errno
+import os
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -34,6 +36,7 @@ def run(command: Callable[..., Any] | typer.Typer, *, epilog: str | None = None)
         application = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
         application.command(epilog=epilog)(command)
         command = application
+    threading.excepthook = _thread_died
     try:
         check_single_copy()
         # typer turns Ctrl-C into the number 130 and returns it.
@@ -49,7 +52,8 @@ def run(command: Callable[..., Any] | typer.Typer, *, epilog: str | None = None)
         sys.exit(leave.exit_code)
     except Exception as error:
         if is_full_disk(error):
-            _fail("the disk is full. What was finished is kept; free some space and run the command again.")
+            _tell("the disk is full. What was finished is kept; free some space and run the command again.")
+            os._exit(EXIT_USER_ERROR)  # writers that flush at exit would each add a traceback
         if not _is_usage_error(error):
             raise
         error.show()  # type: ignore[attr-defined]
@@ -69,9 +73,19 @@ def is_full_disk(error: BaseException | None) -> bool:
 
 
 def _fail(message: str) -> NoReturn:
+    _tell(message)
+    sys.exit(EXIT_USER_ERROR)
+
+
+def _tell(message: str) -> None:
     errors.print("[bold red]error:[/]", end=" ")
     errors.print(message, markup=False, soft_wrap=True)
-    sys.exit(EXIT_USER_ERROR)
+
+
+def _thread_died(failure: threading.ExceptHookArgs) -> None:
+    """A log writer's thread that finds the disk full is silent: the main thread finds it too, and says so once."""
+    if not is_full_disk(failure.exc_value):
+        threading.__excepthook__(failure)
 
 
 def _is_usage_error(error: Exception) -> bool:

@@ -62,6 +62,7 @@ def log_libraries_to(path: Path) -> None:
     A search calls it as soon as its run folder exists; a later call moves on to another file.
     """
     logger = logging.getLogger("ray")  # ray.tune and ray.train hand theirs up to it
+    logging.raiseExceptions = False  # a log that finds no room on the disk is no reason to print tracebacks
     file = logging.FileHandler(path, delay=True)
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     for handler in list(logger.handlers):
