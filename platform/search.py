@@ -99,14 +99,13 @@ def _dry_run(candidates: dict[Literal["laptop", "full"], RunConfig], home: Home,
 def _search(
     candidates: dict[Literal["laptop", "full"], RunConfig], folder: RunFolder, home: Home, address: str | None
 ) -> None:
+    from platform.results.page import render_report
+    from platform.results.text import closing_lines, failure_text
     from platform.tuning.cluster import cluster, cluster_gpus
     from platform.tuning.search_run import run_search
 
     with cluster(address):
         outcome = run_search(_choose(candidates, cluster_gpus()), folder, home, console)
-    from platform.results.page import render_report
-    from platform.results.text import closing_lines, failure_text
-
     report = render_report(folder.path)
     if outcome.interrupted:
         ended = sum(record.state != "interrupted" for record in outcome.records)

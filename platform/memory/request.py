@@ -54,12 +54,6 @@ class Counters:
     waited_s: float = 0.0  # time the trial stood still, reading included
     read_bytes: int = 0
 
-    @property
-    def ready_share(self) -> float | None:
-        """Part of the requests found stored; None before the first."""
-        total = self.ready + self.computed
-        return self.ready / total if total else None
-
 
 class MemoryProvider(Protocol):
     """Answers requests. The array is read-only, (N, T-1, S, h, w) float16, for the N clips of the block."""
