@@ -1,10 +1,10 @@
 """`python -m platform.compare transfer.yaml`: the table of a paper, made by one command."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from platform.config.errors import UserError
 from platform.config.home import Home
@@ -28,8 +28,8 @@ def compare(
 ) -> None:
     """Train the settings that a YAML names, each with the same clips, steps and seeds, and print mean and interval.
 
-    Scores are of validation clips: nothing is chosen by them, so they are fair. comparison.json in the run folder holds
-    the table, results.parquet every run with its learning curve.
+    Scores are of validation clips: nothing is chosen by them, so they are fair. The run folder holds report.html with
+    the learning curves, the table as comparison.md and comparison.json, and every run in results.parquet.
     """
     settings, home = (
         load_run(config, profile=choose_profile(profile), overrides=overrides or ()),
@@ -37,21 +37,22 @@ def compare(
     )
     if not settings.compare.settings:
         raise UserError(f"{config} names nothing to compare. Add compare.settings: {{name: {{sources: [...], ...}}}}")
+    from platform.results.comparison import Comparison
+    from platform.results.comparison_page import render_comparison, terminal_table
     from platform.tuning.cluster import cluster
-    from platform.tuning.comparison import comparison_rows, comparison_table, run_comparison
+    from platform.tuning.comparison import run_comparison
 
     folder = RunFolder(run_dir or default_run_path(settings.name))
     with new_run_folder(folder.path):
         with cluster(address):
-            by_name, interrupted = run_comparison(settings, folder, home, console)
-        rows = comparison_rows(by_name, settings.training)
-        (folder.path / "comparison.json").write_text(json.dumps(rows, indent=2))
-    label = json.loads(folder.provenance.read_text())["benchmark"]
-    console.print(comparison_table(rows, label))
-    floor = next((row["last_frame_mse"] for row in rows if row.get("last_frame_mse")), None)
-    if floor is not None:
-        console.print(f"copying the last frame: mse {floor:.2f}")
-    console.print(f"written to {folder.path}", markup=False, soft_wrap=True)
+            interrupted = run_comparison(settings, folder, home, console)
+        page = render_comparison(folder.path)
+    comparison = Comparison.read(folder.path)
+    console.print(terminal_table(comparison))
+    if comparison.floor is not None:
+        console.print(f"copying the last frame: mse {comparison.floor:.2f}")
+    console.print(f"[bold]report[/]  {escape(str(page))}, with learning curves", soft_wrap=True)
+    console.print(f"[bold]table[/]   {escape(str(folder.comparison_table))}", soft_wrap=True)
     if interrupted:
         raise Interrupted("The table above is of the runs that had ended.")
 

@@ -13,13 +13,16 @@ def report(
         Path, typer.Argument(metavar="RUN", help="The run folder that platform.search printed, e.g. runs/kth-...")
     ],
 ) -> None:
-    """Write report.html of a run: one file that opens from disk and needs no network.
+    """Write report.html of a search or a comparison: one file that opens from disk and needs no network.
 
     Works on a run that is still going or was cut short, and says what is missing. Reads everything else only.
     """
+    from platform.results.comparison import is_comparison
+    from platform.results.comparison_page import render_comparison
     from platform.results.page import render_report
 
-    console.print(str(render_report(run_folder)), markup=False, soft_wrap=True)
+    render = render_comparison if is_comparison(run_folder) else render_report
+    console.print(str(render(run_folder)), markup=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,11 @@ class Home:
         return self.root / "bank"
 
     @property
+    def lpips(self) -> Path:
+        """The two public weight files of LPIPS, where the user put them there."""
+        return self.root / "lpips"
+
+    @property
     def memory(self) -> Path:
         """Memory blocks that servers stored; safe to delete, they are computed again."""
         return self.root / "memory"

@@ -3,14 +3,8 @@
 This file turns a summary into plain values; `report.html.j2` arranges them. Nothing is computed in the template.
 """
 
-import json
-import os
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from plotly.offline import get_plotlyjs
 
 from platform.results.effects import source_effects
 from platform.results.figures import (
@@ -21,6 +15,7 @@ from platform.results.figures import (
     pareto_front,
     score_per_trial,
 )
+from platform.results.html import about, write_page
 from platform.results.importances import importances
 from platform.results.pictures import strips
 from platform.results.record import TrialRecord, flatten
@@ -30,10 +25,6 @@ from platform.results.summary import RunSummary
 from platform.results.tables import cell, cost_rows, effect_row, score_rows, setting_rows, source_rows, trials_table
 
 FEW_TRIALS = 20
-SYNTHETIC = (
-    "The frames are a built-in synthetic stand-in, because the real benchmark was not prepared: every number and "
-    "picture here is about the stand-in and says nothing about the real data."
-)
 
 
 def render_report(run: Path) -> Path:
@@ -42,25 +33,12 @@ def render_report(run: Path) -> Path:
     Raises UserError if `run` is no run folder. A run that was cut short gives a report of what there is.
     """
     summary = RunSummary.read(run)
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    html = environment.get_template("report.html.j2").render(_values(summary))
-    report = RunFolder(run).report
-    unfinished = report.with_name(f".{report.name}.{os.getpid()}")
-    try:
-        unfinished.write_text(html, encoding="utf-8")
-        os.replace(unfinished, report)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return report
+    write_page("report.html.j2", *_values(summary), RunFolder(run).report)
+    return RunFolder(run).report
 
 
-def _values(summary: RunSummary) -> dict[str, Any]:
+def _values(summary: RunSummary) -> tuple[dict[str, Any], list[Chart]]:
+    """What the template shows, and the charts."""
     effects = source_effects(summary)
     pictures = strips(summary.predictions) if summary.predictions else []
     charts = [
@@ -70,20 +48,18 @@ def _values(summary: RunSummary) -> dict[str, Any]:
         learning_curves(summary),
         pareto_front(summary),
     ]
-    shown = {chart.key: chart for chart in charts if chart is not None}
-    return {
+    values = {
         "summary": summary,
         "question": str(summary.config.get("question") or ""),
         "title": _title(summary),
-        "about": _about(summary.config),
-        "synthetic_text": SYNTHETIC,
+        "about": about(summary.config),
+        "synthetic": summary.synthetic,
         "mse_text": score("mse").text,
         "verdict": _verdict(summary),
         "caveats": _caveats(summary),
         "best": summary.best,
         "setting": setting_rows(summary.best) if summary.best else [],
         "scores": score_rows(summary),
-        "charts": shown,
         "effects": [effect_row(summary, effect) for effect in effects] if summary.finished else [],
         "strips": pictures,
         "picture_of": _picture_of(summary),
@@ -92,27 +68,13 @@ def _values(summary: RunSummary) -> dict[str, Any]:
         "cost": cost_rows(summary),
         "sources": source_rows(summary),
         "provenance": [(key, cell(value)) for key, value in flatten(summary.provenance.rest).items()],
-        "figures_json": _script_json(shown.values()),
-        "plotly_js": get_plotlyjs() if any(chart.plot for chart in shown.values()) else "",
     }
+    return values, [chart for chart in charts if chart is not None]
 
 
 def _title(summary: RunSummary) -> str:
     label = summary.benchmark
     return f"Search {label}" if label.startswith(summary.name) else f"Search {summary.name}: {label}"
-
-
-def _about(config: Mapping[str, Any]) -> str:
-    """The size of what was done, in a line: a laptop's search is not mistaken for a published protocol."""
-    benchmark, training = config.get("benchmark"), config.get("training")
-    parts = [f"{config['profile']} profile"] if config.get("profile") else []
-    if isinstance(benchmark, Mapping):
-        size, seen, total = (benchmark.get(key) for key in ("frame_size", "input_length", "total_length"))
-        parts += [f"frames of {size} × {size} pixels"] if size else []
-        parts += [f"{seen} frames observed, {total - seen} predicted"] if seen and total else []
-    if isinstance(training, Mapping) and training.get("epochs"):
-        parts.append(f"{training['epochs']} epochs a trial")
-    return ", ".join(parts)
 
 
 def _verdict(summary: RunSummary) -> str:
@@ -168,6 +130,8 @@ def _caveats(summary: RunSummary) -> list[str]:
         notes.append(f"These sources were pretrained on synthetic stand-ins: {', '.join(stand_ins)}.")
     if summary.synthetic is None:
         notes.append("Whether the frames are real or a synthetic stand-in was not recorded.")
+    if summary.test is not None:
+        notes += [f"{score(name).label} was not scored: it {why}." for name, why in summary.test.not_scored.items()]
     return notes
 
 
@@ -190,9 +154,3 @@ def _picture_of(summary: RunSummary) -> str:
 
 def _epochs(record: TrialRecord) -> str:
     return f"{record.epochs} epoch{'' if record.epochs == 1 else 's'}"
-
-
-def _script_json(charts: Iterable[Chart]) -> str:
-    """Figures as JSON that may stand in a script element: no `<` can end it early."""
-    figures = {chart.key: json.loads(chart.plot.to_json()) for chart in charts if chart.plot is not None}
-    return json.dumps(figures).replace("<", "\\u003c")

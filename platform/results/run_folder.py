@@ -63,6 +63,16 @@ class RunFolder:
         return self.path / "report.html"
 
     @property
+    def comparison(self) -> Path:
+        """A comparison's rows (JSON)."""
+        return self.path / "comparison.json"
+
+    @property
+    def comparison_table(self) -> Path:
+        """The same as a Markdown table."""
+        return self.path / "comparison.md"
+
+    @property
     def log(self) -> Path:
         return self.path / "search.log"
 

@@ -67,11 +67,12 @@ _KNOWN = {
         Score("mse_openstl", "error (MSE as OpenSTL)", "squared error per frame"),
         Score("ssim", "similarity (SSIM)", "0 to 1", higher_is_better=True),
         Score("psnr", "signal to noise (PSNR)", "dB", higher_is_better=True),
+        Score("lpips", "perceptual distance (LPIPS)"),
         Score("parameters", "parameters"),
         Score("seconds_per_clip", "time per clip", "s"),
     )
 }
-SHOWN_FIRST = ("mse", "ssim", "psnr")
+SHOWN_FIRST = ("mse", "ssim", "psnr", "lpips")
 
 
 def score(name: str, *, higher_is_better: bool | None = None) -> Score:

@@ -35,6 +35,7 @@ class TestScores(BaseModel):
     synthetic: bool
     last_frame: dict[str, float | None] = {}
     num_clips: int | None = None
+    not_scored: dict[str, str] = {}  # the protocol, and what it lacks
 
     @property
     def scores(self) -> dict[str, float]:

@@ -8,6 +8,7 @@ import torch
 
 from platform.benchmarks.blocks import ClipBlocks
 from platform.benchmarks.tensors import clips_to_float
+from platform.training.lpips import LPIPS
 from platform.training.metrics import per_frame_scores
 from tmu_models import VideoPredictor
 
@@ -18,7 +19,7 @@ from tmu_models import VideoPredictor
 class Evaluation:
     """Mean scores over the predicted part of all clips, and what each clip scored."""
 
-    scores: dict[str, float]  # mse, ssim, psnr
+    scores: dict[str, float]  # mse, ssim, psnr, and lpips where it was asked for
     last_frame: dict[str, float]  # the same for copying the last observed frame
     seconds_per_clip: float
     per_clip: dict[str, np.ndarray]  # (num_clips,) each
@@ -26,7 +27,12 @@ class Evaluation:
 
 @torch.inference_mode()
 def evaluate(
-    network: VideoPredictor, clips: ClipBlocks, input_length: int, device: str | torch.device = "cpu"
+    network: VideoPredictor,
+    clips: ClipBlocks,
+    input_length: int,
+    device: str | torch.device = "cpu",
+    *,
+    lpips: LPIPS | None = None,
 ) -> Evaluation:
     """Score `network` on every clip of `clips`, on its own predictions after `input_length` frames."""
     was_training = network.training
@@ -42,7 +48,7 @@ def evaluate(
         true = frames[:, input_length:].cpu().numpy()
         copied = np.repeat(frames[:, input_length - 1 : input_length].cpu().numpy(), true.shape[1], axis=1)
         for kept, guess in ((predicted_scores, predicted), (copied_scores, copied)):
-            for name, values_BT in per_frame_scores(true, guess).items():
+            for name, values_BT in per_frame_scores(true, guess, lpips).items():
                 kept.setdefault(name, []).append(values_BT.mean(axis=1))
     network.train(was_training)
     per_clip = {name: np.concatenate(parts) for name, parts in predicted_scores.items()}

@@ -3,29 +3,36 @@
 Published numbers differ by definition; these are, for frames in [0, 1] of shape (B, T, C, H, W):
 `mse`  squared error summed over pixels and channels of frames clipped to [0, 1];
 `ssim` scikit-image's structural similarity of the uint8 frames (x 255, truncated), its default window;
-`psnr` in dB, of the uint8 frames; identical frames give infinity, and the mean is then infinite, never NaN.
+`psnr` in dB, of the uint8 frames; identical frames give infinity, and the mean is then infinite, never NaN;
+`lpips` the learned perceptual distance of frames clipped to [0, 1], where its weights are at hand.
 Each returns one number a frame, (B, T). Means over frames and clips are the caller's.
 """
 
 import numpy as np
 import torch
 
+from platform.training.lpips import LPIPS
 from platform.training.ssim import ssim_uint8
 from tmu_models import ShapeError
 
 
-def per_frame_scores(true_BTCHW: np.ndarray, predicted_BTCHW: np.ndarray) -> dict[str, np.ndarray]:
+def per_frame_scores(
+    true_BTCHW: np.ndarray, predicted_BTCHW: np.ndarray, lpips: LPIPS | None = None
+) -> dict[str, np.ndarray]:
     """All protocols for float frames in [0, 1], each (B, T) float64. Raises ShapeError if the clips differ in shape."""
     if true_BTCHW.shape != predicted_BTCHW.shape:
         raise ShapeError(f"true frames {true_BTCHW.shape} and predicted {predicted_BTCHW.shape} differ in shape")
     true, predicted = _clipped(true_BTCHW), _clipped(predicted_BTCHW)
     squared = np.square(true.astype(np.float64) - predicted)
     true_bytes, predicted_bytes = _as_bytes(true), _as_bytes(predicted)
-    return {
+    scores = {
         "mse": squared.sum(axis=(2, 3, 4)),
         "ssim": _ssim(true_bytes, predicted_bytes),
         "psnr": _psnr(true_bytes, predicted_bytes),
     }
+    if lpips is not None:
+        scores["lpips"] = lpips.distance(*(_frames(clips) for clips in (true, predicted))).reshape(true.shape[:2])
+    return scores
 
 
 def _clipped(frames: np.ndarray) -> np.ndarray:
@@ -36,9 +43,13 @@ def _as_bytes(frames: np.ndarray) -> np.ndarray:
     return (frames * 255).astype(np.uint8)
 
 
+def _frames(clips_BTCHW: np.ndarray) -> np.ndarray:
+    return clips_BTCHW.reshape(-1, *clips_BTCHW.shape[2:])
+
+
 def _ssim(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    frames = [clips.reshape(-1, *clips.shape[2:]) for clips in (true, predicted)]
-    return ssim_uint8(*frames, threads=torch.get_num_threads()).reshape(true.shape[:2])
+    scores = ssim_uint8(_frames(true), _frames(predicted), threads=torch.get_num_threads())
+    return scores.reshape(true.shape[:2])
 
 
 def _psnr(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:

@@ -17,7 +17,9 @@ from platform.benchmarks.tensors import clips_to_float
 from platform.config.trial import TrialSettings
 from platform.results.record import TrialRecord
 from platform.results.run_folder import RunFolder
+from platform.results.scores import SHOWN_FIRST
 from platform.training.evaluation import evaluate
+from platform.training.lpips import load_lpips, why_no_lpips
 from platform.training.versions import package_versions
 from platform.tuning.target import TargetPlan
 from tmu_models import VideoPredictor
@@ -52,7 +54,7 @@ def export_best(plan: TargetPlan, folder: RunFolder, record: TrialRecord, checkp
             input_length=config.input_length,
             total_length=config.total_length,
         ),
-        score={name: record.metrics[name] for name in ("mse", "ssim", "psnr") if name in record.metrics},
+        score={name: record.metrics[name] for name in SHOWN_FIRST if name in record.metrics},
         last_frame=record.last_frame,
         parameters=count_parameters(network),
         duration_s=record.duration_s,
@@ -76,7 +78,9 @@ def test_best(plan: TargetPlan, folder: RunFolder, record: TrialRecord) -> dict[
     """
     benchmark, network = plan.benchmark(), load_best(folder)
     clips, input_length = benchmark.blocks("test"), plan.config.benchmark.input_length
-    evaluation = evaluate(network, clips, input_length)
+    weights, frame_size = plan.home.lpips, plan.config.benchmark.frame_size
+    evaluation = evaluate(network, clips, input_length, lpips=load_lpips(weights, frame_size))
+    no_lpips = why_no_lpips(weights, frame_size)
     scores = {
         "trial": record.trial,
         "benchmark": benchmark.label,
@@ -84,6 +88,7 @@ def test_best(plan: TargetPlan, folder: RunFolder, record: TrialRecord) -> dict[
         **{name: _finite(value) for name, value in evaluation.scores.items()},
         "last_frame": {name: _finite(value) for name, value in evaluation.last_frame.items()},
         "num_clips": clips.num_clips,
+        "not_scored": {"lpips": no_lpips} if no_lpips else {},
     }
     _save_predictions(network, clips, input_length, folder.predictions)
     folder.test.write_text(json.dumps(scores, indent=2))

@@ -20,10 +20,11 @@ from platform.config.search import OBJECTIVES
 from platform.results.pareto import pareto_set
 from platform.results.record import TrialRecord, TrialState, write_results
 from platform.results.run_folder import RunFolder
+from platform.results.scores import SHOWN_FIRST
 from platform.tuning.trial import trial_folder, trial_seed
 
 CURVE = ("epoch", "steps", "train_loss", "distillation_loss", "mse", "ssim", "psnr")
-METRICS = ("mse", "ssim", "psnr", "parameters", "seconds_per_clip", "train_loss", "distillation_loss")
+METRICS = (*SHOWN_FIRST, "parameters", "seconds_per_clip", "train_loss", "distillation_loss")
 KEPT_CHECKPOINTS = 3  # of the best trials by the first objective
 
 
@@ -186,7 +187,7 @@ def _below(prefix: str, result: dict[str, Any]) -> dict[str, float]:
 
 def _scalars(result: dict[str, Any]) -> dict[str, float]:
     """TensorBoard's names: what it is, and on which clips."""
-    named = {f"validation/{name}": result[name] for name in ("mse", "ssim", "psnr") if name in result}
+    named = {f"validation/{name}": result[name] for name in SHOWN_FIRST if name in result}
     named |= {f"train/{name}": result[name] for name in ("train_loss", "distillation_loss") if name in result}
     named |= {f"time/{name}": result[name] for name in ("train_s", "validate_s") if name in result}
     named |= {key.replace(".", "/"): value for key, value in result.items() if key.startswith("memory.")}

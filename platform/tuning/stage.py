@@ -25,6 +25,7 @@ from platform.memory.compute import no_such_memory
 from platform.memory.request import MemoryIdentity
 from platform.results.run_folder import RunFolder
 from platform.results.scores import readable_bytes
+from platform.training.lpips import load_lpips, why_no_lpips
 from platform.training.versions import hardware, package_versions
 from platform.tuning.cluster import log_libraries_to
 from platform.tuning.plan import memory_bytes
@@ -40,7 +41,8 @@ def stage(
 ) -> Iterator[tuple[TrialPlan, TrialResources]]:
     """Everything trials stand on: benchmarks, sources, the begun run folder, and memory servers for the duration."""
     benchmark = prepare_benchmarks(config, home, console)
-    _announce(config, benchmark, console)
+    _announce(config, benchmark, home, console)
+    load_lpips(home.lpips, config.benchmark.frame_size)  # refuses damaged weights now, not after hours of training
     resources = trial_resources(config.resources, ray.nodes(), len(config.sources))
     for note in resources.notes:
         console.print(f"[yellow]note:[/] {note}")
@@ -177,6 +179,8 @@ def begin_run_folder(
     folder.provenance.write_text(json.dumps(provenance, indent=2))
 
 
-def _announce(config: RunConfig, benchmark: Benchmark, console: Console) -> None:
+def _announce(config: RunConfig, benchmark: Benchmark, home: Home, console: Console) -> None:
     counts = ", ".join(f"{benchmark.blocks(split).num_clips} {split}" for split in ("train", "validation", "test"))
     console.print(f"[bold]{config.name}[/] on [bold]{benchmark.label}[/] · profile {config.profile} · clips: {counts}")
+    if why := why_no_lpips(home.lpips, config.benchmark.frame_size):
+        console.print(f"[dim]lpips is not scored: it {escape(why)}[/]", soft_wrap=True)

@@ -23,6 +23,7 @@ from platform.memory.compute import no_such_memory
 from platform.memory.request import FRAMES, MemoryProvider
 from platform.training.evaluation import Evaluation, evaluate
 from platform.training.imitation import Imitation
+from platform.training.lpips import load_lpips
 from platform.training.run import TrainingRun
 from tmu_models import StartingPoint, VideoPredictor
 
@@ -139,7 +140,7 @@ class Target:
         """Train and validate one epoch; returns one flat row of numbers. Raises TrainingDiverged."""
         report = self.run.epoch()
         began = time.perf_counter()
-        evaluation = self.evaluate()
+        evaluation = self.evaluate(with_lpips=report.epoch >= self.plan.config.training.epochs)
         row: dict[str, Any] = {
             "epoch": report.epoch,
             "last_epoch": report.epoch >= self.plan.config.training.epochs,
@@ -160,8 +161,11 @@ class Target:
             row["distillation_loss"] = report.distillation_loss
         return row
 
-    def evaluate(self) -> Evaluation:
-        return evaluate(self.network, self._validation, self.plan.config.benchmark.input_length, self.device)
+    def evaluate(self, *, with_lpips: bool = False) -> Evaluation:
+        """Scores on the validation clips. LPIPS, many times dearer than the others, is for the end of training."""
+        benchmark = self.plan.config.benchmark
+        lpips = load_lpips(self.plan.home.lpips, benchmark.frame_size) if with_lpips else None
+        return evaluate(self.network, self._validation, benchmark.input_length, self.device, lpips=lpips)
 
     def save(self, folder: Path) -> None:
         """Weights as safetensors, and the optimiser beside them, so that training can go on."""

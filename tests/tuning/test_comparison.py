@@ -1,6 +1,5 @@
 """A comparison: every setting with every seed, the same clips and steps, nothing chosen."""
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,10 +8,10 @@ from rich.console import Console
 
 from platform.config.home import Home
 from platform.config.run import RunConfig
-from platform.config.training import TrainingConfig
-from platform.results.record import TrialRecord
+from platform.results.comparison import Comparison, is_comparison
+from platform.results.comparison_page import render_comparison
 from platform.results.run_folder import RunFolder
-from platform.tuning.comparison import comparison_rows, comparison_table, jobs_of, mean_and_interval, run_comparison
+from platform.tuning.comparison import jobs_of, run_comparison
 
 SETTINGS = (
     "compare={seeds: 2, settings: {scratch: {}, tmu: {sources: [one]}, control: {sources: [one], distil: {weight: 0}}}}"
@@ -24,45 +23,23 @@ SETTINGS = (
 def test_every_setting_is_trained_with_every_seed(
     tiny_home: Home, tiny_config: Callable[..., RunConfig], tmp_path: Path
 ) -> None:
-    config = tiny_config(SETTINGS, "training.epochs=2")
-    by_name, interrupted = run_comparison(config, RunFolder(tmp_path / "r"), tiny_home, Console(quiet=True))
-    assert not interrupted
-    assert {name: [record.seed for record in records] for name, records in by_name.items()} == {
-        "scratch": [0, 1],
-        "tmu": [0, 1],
-        "control": [0, 1],
-    }
-    assert all(record.state == "finished" for records in by_name.values() for record in records)
-    seeds = [record.metrics["mse"] for record in by_name["scratch"]]
-    assert seeds[0] != seeds[1]
-    rows = {row["setting"]: row for row in comparison_rows(by_name, config.training)}
-    assert rows["scratch"]["mse"] == pytest.approx(sum(seeds) / 2)
-    assert rows["tmu"]["parameters"] == rows["control"]["parameters"] > rows["scratch"]["parameters"]
-    assert by_name["control"][0].memory["computed"] + by_name["control"][0].memory["ready"] == 0
-    console = Console(record=True, width=120, file=io.StringIO())
-    console.print(comparison_table(list(rows.values()), "digits"))
-    assert f"{rows['tmu']['mse']:.2f} ± {rows['tmu']['mse_interval']:.2f}" in console.export_text()
-
-
-@pytest.mark.parametrize(("schedule", "told"), [("constant", [True, False]), ("cosine", [None, None])])
-def test_a_flat_end_is_told_only_where_the_learning_rate_did_not_make_it(schedule: str, told: list) -> None:
-    curves = {"flat": [9.0, 5.0, 4.0, 4.0, 4.0], "falling": [9.0, 8.0, 7.0, 6.0, 5.0]}
-    by_name = {
-        name: [
-            TrialRecord(
-                trial=0,
-                id="00000",
-                state="finished",
-                seed=0,
-                settings={},
-                metrics={"mse": curve[-1]},
-                curve=tuple({"epoch": float(epoch), "mse": mse} for epoch, mse in enumerate(curve)),
-            )
-        ]
-        for name, curve in curves.items()
-    }
-    training = TrainingConfig.model_validate({"schedule": schedule})
-    assert [row["levelled_off"] for row in comparison_rows(by_name, training)] == told
+    folder = RunFolder(tmp_path / "r")
+    assert not run_comparison(tiny_config(SETTINGS, "training.epochs=2"), folder, tiny_home, Console(quiet=True))
+    comparison = Comparison.read(folder.path)
+    rows = {row.setting: row for row in comparison.rows}
+    assert list(rows) == ["scratch", "tmu", "control"]
+    assert all([trial.seed for trial in row.trials] == [0, 1] for row in rows.values())
+    assert [trial.sources for trial in rows["tmu"].trials] == [("one",), ("one",)]
+    first, second = (trial.metrics["mse"] for trial in rows["scratch"].trials)
+    assert first != second
+    assert rows["scratch"].scores["mse"].mean == pytest.approx((first + second) / 2)
+    assert rows["tmu"].parameters == rows["control"].parameters
+    assert (rows["tmu"].parameters or 0) > (rows["scratch"].parameters or 0)
+    idle = rows["control"].trials[0].memory
+    assert idle["computed"] + idle["ready"] == 0
+    page = render_comparison(folder.path).read_text()
+    assert rows["tmu"].scores["mse"].text(2) in page
+    assert is_comparison(folder.path)
 
 
 def test_seeds_come_whole_so_that_a_broken_comparison_is_balanced(tiny_config: Callable[..., RunConfig]) -> None:
@@ -77,10 +54,3 @@ def test_what_a_setting_leaves_out_it_takes_from_trial(tiny_config: Callable[...
     tmu, control = config.compare.settings["tmu"], config.compare.settings["control"]
     assert (tmu.learning_rate, tmu.distil.weight) == (0.5, 0.7)
     assert (control.learning_rate, control.distil.weight) == (0.5, 0.0)
-
-
-def test_the_interval_is_students() -> None:
-    mean, half = mean_and_interval([1.0, 2.0, 3.0])
-    assert mean == 2.0
-    assert half == pytest.approx(4.302653 / 3**0.5)
-    assert mean_and_interval([4.0]) == (4.0, None)
