@@ -6,7 +6,7 @@ Imports torch and the standard library, nothing else.
 from tmu_models.cell import Cell, CellState, CellStep
 from tmu_models.convlstm import ConvLSTMCell
 from tmu_models.errors import CheckpointError, ShapeError
-from tmu_models.losses import StartingPoint, distillation_loss, output_distillation_loss, prediction_loss
+from tmu_models.losses import Moments, StartingPoint, distillation_loss, output_distillation_loss, prediction_loss
 from tmu_models.network import Prediction, VideoPredictor
 from tmu_models.patches import from_patches, to_patches
 from tmu_models.reference import load_reference_checkpoint
@@ -18,6 +18,7 @@ __all__ = [
     "CellStep",
     "CheckpointError",
     "ConvLSTMCell",
+    "Moments",
     "Prediction",
     "ShapeError",
     "StartingPoint",

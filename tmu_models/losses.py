@@ -1,6 +1,7 @@
 """The losses of transfer: predict the next frame, imitate what sources remember, stay near where weights began."""
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -10,8 +11,20 @@ from tmu_models.errors import ShapeError
 from tmu_models.network import Prediction
 
 
+class Moments(NamedTuple):
+    """Mean and variance of one source's memory (or frames), over everything."""
+
+    mean: float
+    variance: float
+
+
 def prediction_loss(prediction: Prediction, frames_BTCHW: torch.Tensor) -> torch.Tensor:
-    """Mean squared error of all T-1 predicted frames, observed part included, as the reference trains."""
+    """Mean squared error of all T-1 predicted frames, observed part included, as the reference trains.
+
+    Raises ShapeError where the clips are not those that were predicted.
+    """
+    if prediction.frames.shape != frames_BTCHW[:, 1:].shape:
+        raise ShapeError(f"predicted {tuple(prediction.frames.shape)} of clips {tuple(frames_BTCHW.shape)}: not theirs")
     return F.mse_loss(prediction.frames, frames_BTCHW[:, 1:])
 
 
@@ -20,17 +33,20 @@ def distillation_loss(
     memories: Mapping[str, torch.Tensor],
     *,
     source_weights: Mapping[str, float] | None = None,
-    scales: Mapping[str, float] | None = None,
+    moments: Mapping[str, Moments] | None = None,
 ) -> torch.Tensor:
     """Mean over TMU layers and sources of the mean squared error between distilled and true memory.
 
-    `memories` maps a source to (B, T-1, S, h, w). `source_weights` multiplies a source's share (1 where not named);
-    `scales`, the variance of each source's memory, divides it, so that one weight means the same for every source.
-    Departs from the public code, which sums over steps and never adds the result to the training loss.
-    Raises ShapeError where a memory is missing or has another shape than what was distilled.
+    `memories` maps a source to (B, T-1, S, h, w). `source_weights` multiplies a source's share (1 where not named).
+    A source with `moments` is imitated in its standard form, (memory - mean) / standard deviation: what is distilled
+    leaves a layer norm, so every source begins at the same distance, and one weight means the same for all of them,
+    loud or quiet. Departs from the public code, which sums over steps and never adds the result to the training loss.
+    Raises ShapeError where a memory is missing or has another shape than what was distilled, or where a weight or
+    moments are of no source.
     """
     if not prediction.distilled:
         raise ShapeError("nothing was distilled: the network has no TMU layers; call add_transfer first")
+    _check_names({source for _, source in prediction.distilled}, source_weights, moments)
     terms = []
     for (layer, source), distilled in prediction.distilled.items():
         if source not in memories:
@@ -40,8 +56,10 @@ def distillation_loss(
             raise ShapeError(
                 f"memory of source {source!r} is {tuple(memory.shape)}, the target distils {tuple(distilled.shape)}"
             )
-        share = F.mse_loss(distilled, memory.to(distilled.dtype))
-        terms.append(share * _factor(source, source_weights, scales))
+        wanted = memory.to(distilled.dtype)
+        if moments and source in moments:
+            wanted = (wanted - moments[source].mean) / moments[source].variance ** 0.5
+        terms.append(F.mse_loss(distilled, wanted) * (source_weights or {}).get(source, 1.0))
     return torch.stack(terms).mean()
 
 
@@ -50,9 +68,16 @@ def output_distillation_loss(
     frames: Mapping[str, torch.Tensor],
     *,
     source_weights: Mapping[str, float] | None = None,
-    scales: Mapping[str, float] | None = None,
+    moments: Mapping[str, Moments] | None = None,
 ) -> torch.Tensor:
-    """Mean over sources of the mean squared error between the target's frames and a source's, (B, T-1, C, H, W)."""
+    """Mean over sources of the mean squared error between the target's frames and a source's, (B, T-1, C, H, W).
+
+    Divided by the variance of a source's frames where its `moments` are given. Raises ShapeError as
+    `distillation_loss` does.
+    """
+    if not frames:
+        raise ShapeError("no source's frames were given: there is nothing to imitate")
+    _check_names(set(frames), source_weights, moments)
     terms = []
     for source, told in frames.items():
         if told.shape != prediction.frames.shape:
@@ -60,7 +85,9 @@ def output_distillation_loss(
                 f"frames of source {source!r} are {tuple(told.shape)}, the target's {tuple(prediction.frames.shape)}"
             )
         share = F.mse_loss(prediction.frames, told.to(prediction.frames.dtype))
-        terms.append(share * _factor(source, source_weights, scales))
+        if moments and source in moments:
+            share = share / moments[source].variance
+        terms.append(share * (source_weights or {}).get(source, 1.0))
     return torch.stack(terms).mean()
 
 
@@ -79,5 +106,9 @@ class StartingPoint:
         return 0.5 * torch.stack([(now - began.to(now)).square().sum() for now, began in self._pairs]).sum()
 
 
-def _factor(source: str, source_weights: Mapping[str, float] | None, scales: Mapping[str, float] | None) -> float:
-    return (source_weights or {}).get(source, 1.0) / (scales or {}).get(source, 1.0)
+def _check_names(
+    sources: set[str], source_weights: Mapping[str, float] | None, moments: Mapping[str, Moments] | None
+) -> None:
+    for what, named in (("source_weights", source_weights), ("moments", moments)):
+        if strangers := set(named or ()) - sources:
+            raise ShapeError(f"{what} names {sorted(strangers)}, but the sources are {sorted(sources)}")

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from platform.memory.request import Direction, Feed, MemoryProvider, Request
-from tmu_models import Prediction, VideoPredictor, distillation_loss, output_distillation_loss
+from tmu_models import Moments, Prediction, VideoPredictor, distillation_loss, output_distillation_loss
 
 Way = Literal["memory", "frames", "knowledge_flow"]
 
@@ -33,12 +33,15 @@ class Imitation:
         """What the sources remember of a block, by source, (N, T-1, S, h, w), read-only."""
         return {name: self.provider.states(self._request(name, block, direction)) for name in self.memories}
 
-    def scales(self) -> dict[str, float]:
-        """Variance of each source's memory over the first block: a pure function, so a continued run has the same."""
+    def moments(self) -> dict[str, Moments]:
+        """Of each source's memory over the first block: a pure function, so a continued run has the same.
+
+        A memory that never changes keeps its scale: there is nothing to bring to another.
+        """
         if not self.normalise:
             return {}
         blocks = {name: self.provider.states(self._request(name, 0, "forward")) for name in self.memories}
-        return {name: float(block.astype(np.float32).var()) or 1.0 for name, block in blocks.items()}
+        return {name: _moments(block.astype(np.float32)) for name, block in blocks.items()}
 
     def strength(self, progress: float) -> float:
         """The weight at a fraction of training; 0 from `until` on, and then nothing need be fetched."""
@@ -53,7 +56,7 @@ class Imitation:
         network: VideoPredictor,
         prediction: Prediction,
         memories: Mapping[str, torch.Tensor],
-        scales: Mapping[str, float],
+        moments: Mapping[str, Moments],
     ) -> torch.Tensor:
         """Before the weight."""
         if self.way == "knowledge_flow":
@@ -61,7 +64,12 @@ class Imitation:
             assert dependence is not None, "knowledge flow needs a network with add_knowledge_flow"
             return dependence
         loss = distillation_loss if self.way == "memory" else output_distillation_loss
-        return loss(prediction, memories, source_weights=self.source_weights, scales=scales)
+        weights = {name: weight for name, weight in self.source_weights.items() if name in self.memories}
+        return loss(prediction, memories, source_weights=weights, moments=moments)
 
     def _request(self, source: str, block: int, direction: Direction) -> Request:
         return Request(source, block, direction, self.feed, self.memories[source])
+
+
+def _moments(memory: np.ndarray) -> Moments:
+    return Moments(float(memory.mean()), float(memory.var()) or 1.0)

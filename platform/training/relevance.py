@@ -36,7 +36,13 @@ def log_me(features_nd: np.ndarray, targets_nk: np.ndarray) -> float:
 
 
 def _evidence(squared_r: np.ndarray, projected_r: np.ndarray, residual: float, n: int, d: int) -> float:
-    """Log evidence of one target per sample, at the precisions alpha (weights) and beta (noise) that maximise it."""
+    """Log evidence of one target per sample, at the precisions alpha (weights) and beta (noise) that maximise it.
+
+    Features that never vary explain nothing: theirs is the evidence of noise alone.
+    """
+    if squared_r.sum() <= 1e-12 * n:
+        variance = (float((projected_r**2).sum()) + residual) / n
+        return float(-0.5 * (np.log(2 * np.pi * variance) + 1))
     alpha, beta = 1.0, 1.0
     for _ in range(MAX_ITERATIONS):
         shrunk = alpha / (alpha + beta * squared_r)

@@ -21,7 +21,7 @@ from platform.config.training import TrainingConfig
 from platform.memory.request import Direction
 from platform.training.imitation import Imitation
 from platform.training.sampling import truth_mask
-from tmu_models import StartingPoint, VideoPredictor, prediction_loss
+from tmu_models import Moments, StartingPoint, VideoPredictor, prediction_loss
 
 # B clips, T frames, C channels, H W pixels, S memory channels, h w grid cells
 
@@ -139,7 +139,7 @@ class TrainingRun:
         loss = prediction_loss(prediction, frames_BTCHW)
         total, imitation = loss, loss.new_zeros(())
         if self.imitation is not None and memories:
-            imitation = self.imitation.loss(self.network, prediction, memories, self._scales)
+            imitation = self.imitation.loss(self.network, prediction, memories, self._moments)
             if self.imitation.added:
                 total = total + self.imitation.strength(self.progress) * imitation
         if prediction.decoupling is not None:
@@ -162,8 +162,8 @@ class TrainingRun:
         return self.steps_done / self.total_steps
 
     @cached_property
-    def _scales(self) -> dict[str, float]:
-        return self.imitation.scales() if self.imitation is not None else {}
+    def _moments(self) -> dict[str, Moments]:
+        return self.imitation.moments() if self.imitation is not None else {}
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on, as tensors and plain numbers."""

@@ -115,7 +115,7 @@ def test_distillation_is_in_the_loss_with_its_weight(tiny_home: Home, tiny_confi
     assert run.imitation is not None
     frames, memories = next(run._batches(0))
     prediction = run.network(frames, input_length=3)
-    imitated = run.imitation.loss(run.network, prediction, memories, run.imitation.scales())
+    imitated = run.imitation.loss(run.network, prediction, memories, run.imitation.moments())
     wanted = torch.autograd.grad(prediction_loss(prediction, frames) + 0.1 * imitated, list(run.network.parameters()))
     run.step(frames, memories)
     assert imitated.item() > 0

@@ -119,15 +119,15 @@ def test_l2_sp_keeps_weights_nearer_to_where_they_began(plan: TargetPlan) -> Non
     assert distances[1] < 0.5 * distances[0]
 
 
-def test_normalising_makes_a_loud_source_count_like_a_quiet_one(plan: TargetPlan) -> None:
+def test_every_source_is_imitated_in_its_own_standard_form_unless_asked_not_to(plan: TargetPlan) -> None:
     trained = target(plan, sources=BOTH)
     assert trained.run.imitation is not None
-    scales = trained.run.imitation.scales()
-    quiet = target(plan, sources=BOTH, distil={"normalise": False})
-    assert quiet.run.imitation is not None
-    assert set(scales) == {"same", "other"}
-    assert all(scale > 0 for scale in scales.values())
-    assert quiet.run.imitation.scales() == {}
+    for name, (mean, variance) in trained.run.imitation.moments().items():
+        memory = trained.run.imitation.fetch(0, "forward")[name].astype("float32")
+        assert (mean, variance) == pytest.approx((memory.mean(), memory.var()))
+    plain = target(plan, sources=BOTH, distil={"normalise": False})
+    assert plain.run.imitation is not None
+    assert plain.run.imitation.moments() == {}
 
 
 def test_knowledge_flow_is_weaned_off_its_teachers(plan: TargetPlan) -> None:
