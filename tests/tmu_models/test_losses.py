@@ -3,8 +3,15 @@
 import pytest
 import torch
 
-from tmu_models import Moments, Prediction, ShapeError, VideoPredictor, distillation_loss, output_distillation_loss
-from tmu_models import prediction_loss
+from tmu_models import (
+    Moments,
+    Prediction,
+    ShapeError,
+    VideoPredictor,
+    distillation_loss,
+    output_distillation_loss,
+    prediction_loss,
+)
 
 
 @pytest.fixture
