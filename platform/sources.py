@@ -8,6 +8,7 @@ import yaml
 from rich.table import Table
 
 from platform.bank.bank import Bank
+from platform.bank.card import Card
 from platform.config.errors import UserError
 from platform.config.home import Home
 from platform.console import console, run
@@ -20,6 +21,10 @@ def sources() -> None:
     """The bank of frozen pretrained networks."""
 
 
+def _frames(card: Card) -> str:
+    return "any size" if card.frame_size is None else f"{card.frame_size}x{card.frame_size}"
+
+
 @app.command("list")
 def list_sources() -> None:
     """Every source with what it learned from and how well it predicts."""
@@ -28,7 +33,7 @@ def list_sources() -> None:
     for entry in bank.entries():
         card = bank.card(entry)
         network = f"{card.network.family} {list(card.network.hidden)}"
-        frames = f"{card.frame_size}x{card.frame_size}x{card.channels}"
+        frames = f"{_frames(card)}, {card.channels} channel{'s' if card.channels > 1 else ''}"
         scores = [f"{kept['mse']:.4g}" if "mse" in kept else "-" for kept in (card.score, card.last_frame)]
         table.add_row(entry, network, card.data.label, frames, *scores)
     console.print(
@@ -52,7 +57,12 @@ def import_source(
     family: Annotated[str, typer.Option(help="convlstm, tmu or predrnn; told apart further by the weights.")],
     patch_size: Annotated[int, typer.Option(min=1, help="Patch side it was trained with; not in the weights.")],
     name: Annotated[str, typer.Option(help="Its name in the bank; a YAML uses it as `bank: NAME`.")],
-    frame_size: Annotated[int | None, typer.Option(min=1, help="Frame side, where the weights do not tell.")] = None,
+    frame_size: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Frame side it was trained on, where the weights do not tell; else clips as they are."
+        ),
+    ] = None,
     trained_on: Annotated[str, typer.Option(help="What it was trained on, for the card.")] = "unknown data",
     replace: Annotated[bool, typer.Option("--replace", help="Replace a source of that name.")] = False,
 ) -> None:
@@ -71,7 +81,7 @@ def import_source(
         replace=replace,
     )
     network = f"{card.network.family} {list(card.network.hidden)}, kernel {card.network.kernel_size}"
-    console.print(f"[bold]{name}[/]  {network}, {card.parameters:,} weights, frames of {card.frame_size}")
+    console.print(f"[bold]{name}[/]  {network}, {card.parameters:,} weights, frames of {_frames(card)}")
 
 
 @app.command()

@@ -77,6 +77,12 @@ class Bank:
         except (SafetensorError, RuntimeError) as error:
             first = str(error).splitlines()[0]
             raise UserError(f"source {entry!r}: weights do not fit the card ({first}). Delete {path.parent}.") from None
+        for name, weight in network.state_dict().items():
+            if not weight.isfinite().all():
+                raise UserError(
+                    f"source {entry!r}: its weight {name} is NaN or infinite, so it cannot be served. "
+                    f"Delete {path.parent} and pretrain or import it again."
+                )
         return network.eval().requires_grad_(False)
 
     def add(self, entry: str, network: VideoPredictor, card: Card) -> Card:

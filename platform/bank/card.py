@@ -42,7 +42,7 @@ class Card(Model):
     network: NetworkConfig
     transfer: Transfer | None = None
     channels: PositiveInt
-    frame_size: PositiveInt
+    frame_size: PositiveInt | None  # side of the frames it reads; None: any, it runs at the size of the clips
     weights_sha256: str
     recipe: str | None = None  # of a source that the platform pretrained; see `recipe_hash`
     imported_from: str | None = None  # the checkpoint file of one that was imported
@@ -54,6 +54,15 @@ class Card(Model):
     duration_s: float = 0.0
     created: str
     versions: dict[str, str] = {}
+
+    @property
+    def function_sha256(self) -> str:
+        """Changes with anything that decides what the network computes. Weights alone do not tell: a network without
+        layer norm has the same ones at every frame size, patch size and number of channels that its shapes allow."""
+        parts = self.model_dump(
+            mode="json", include={"weights_sha256", "network", "transfer", "channels", "frame_size"}
+        )
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def recipe_hash(network: NetworkConfig, pretraining: PretrainingConfig, data: TrainingData, frame_size: int) -> str:

@@ -26,8 +26,9 @@ def import_checkpoint(
 ) -> Card:
     """Add the network in `path` to `bank` as `name`; returns its card.
 
-    `frame_size` is needed where the weights do not tell it (networks without layer norm). Raises UserError for a file
-    that is not what it is said to be, a name that is taken or not plain, and a frame size that contradicts the weights.
+    `frame_size` is the side of the frames it was trained on, where the weights do not tell it (networks without layer
+    norm); without it such a source runs at the size of the clips it is shown. Raises UserError for a file that is not
+    what it is said to be, a name that is taken or not plain, and a frame size that contradicts the weights.
     """
     if not PLAIN_NAME.match(name):
         raise UserError(f"{name!r} is no name for a source: use letters, digits, dash, underscore")
@@ -43,9 +44,7 @@ def import_checkpoint(
     if own_size is not None and frame_size not in (None, own_size[0]):
         raise UserError(f"{path} is for frames of {own_size[0]}, not {frame_size}; leave --frame-size out")
     size = own_size[0] if own_size is not None else frame_size
-    if size is None:
-        raise UserError(f"{path} does not tell the frame size it was trained on; give it, for example --frame-size 64")
-    if size % patch_size:
+    if size is not None and size % patch_size:
         raise UserError(f"--patch-size {patch_size} does not divide --frame-size {size}")
     first, transfer = network.cells[0], None
     if isinstance(first, ReleasedTMUCell):

@@ -3,16 +3,20 @@
 from collections.abc import Mapping
 
 from platform.bank.card import Card
+from platform.config.errors import UserError
 from platform.config.network import NetworkConfig
 from platform.config.trial import GateConfig
-from tmu_models import VideoPredictor
+from tmu_models import ShapeError, VideoPredictor
 
 
 def build_from_card(card: Card) -> VideoPredictor:
-    """The untrained network that a card describes."""
-    network = build_network(card.network, channels=card.channels, frame_size=card.frame_size)
-    if card.transfer is not None:
-        add_gates(network, card.transfer.gates, card.transfer.sources)
+    """The untrained network that a card describes. Raises UserError where this installation cannot build it."""
+    try:
+        network = build_network(card.network, channels=card.channels, frame_size=card.frame_size)
+        if card.transfer is not None:
+            add_gates(network, card.transfer.gates, card.transfer.sources)
+    except ShapeError as error:
+        raise UserError(f"source {card.name!r} cannot be built: {error}") from None
     return network
 
 
@@ -28,11 +32,11 @@ def add_gates(network: VideoPredictor, gates: GateConfig, memories: Mapping[str,
     )
 
 
-def build_network(config: NetworkConfig, *, channels: int, frame_size: int) -> VideoPredictor:
-    """A fresh network for square frames of `frame_size` pixels, initialised from torch's global generator."""
+def build_network(config: NetworkConfig, *, channels: int, frame_size: int | None) -> VideoPredictor:
+    """A fresh network for square frames of `frame_size` pixels (None: any), drawn from torch's global generator."""
     return VideoPredictor(
         channels=channels,
-        frame_size=(frame_size, frame_size),
+        frame_size=None if frame_size is None else (frame_size, frame_size),
         patch_size=config.patch_size,
         hidden=config.hidden,
         kernel_size=config.kernel_size,

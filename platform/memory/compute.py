@@ -45,7 +45,13 @@ class SourceRunner:
         if self._unstored is not None and self._unstored[0] == request:
             return self._unstored[1]
         self.counters.computed += 1
-        memories = self.identity.rounded(self.compute(request))
+        computed = self.compute(request)
+        memories = self.identity.rounded(computed)
+        if not np.isfinite(memories).all():
+            raise UserError(
+                f"source {request.source!r}: {request.memory} reaches {np.abs(computed).max():.3g}, which "
+                f"{memories.dtype} cannot hold. Choose another of its memories, or leave the source out."
+            )
         try:
             self.store.write(self.identity, request, memories)
         except OSError as error:

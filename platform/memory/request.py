@@ -26,7 +26,7 @@ class Request:
 class MemoryIdentity:
     """Everything but the request that decides what the numbers are."""
 
-    weights_sha256: str
+    source_sha256: str  # `Card.function_sha256`: weights, and how the network reads a clip
     clips_fingerprint: str  # frames, lengths, resizing, permutation, block size
     input_length: int
     grid: tuple[int, int]  # of the target, to which memories are resized
@@ -34,14 +34,15 @@ class MemoryIdentity:
 
     def rounded(self, memories: np.ndarray) -> np.ndarray:
         """The numbers as they are stored, contiguous and read-only: what everybody is given, on first request too."""
-        rounded = np.ascontiguousarray(memories, dtype=self.dtype)
+        with np.errstate(over="ignore"):  # the caller looks for what became infinite
+            rounded = np.ascontiguousarray(memories, dtype=self.dtype)
         rounded.flags.writeable = False
         return rounded
 
     def folder(self, request: Request) -> str:
         """The folder name that blocks of this source, memory, direction and feed share."""
-        parts = [self.weights_sha256, self.clips_fingerprint, str(self.input_length), str(self.grid), self.dtype]
-        parts += [request.memory, request.direction, request.feed, "v2"]
+        parts = [self.source_sha256, self.clips_fingerprint, str(self.input_length), str(self.grid), self.dtype]
+        parts += [request.memory, request.direction, request.feed, "v3"]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 

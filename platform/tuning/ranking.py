@@ -23,8 +23,8 @@ def rank_run_sources(
     runners = {}
     for name, entry in entries.items():
         network = bank.load(entry)
-        weights = bank.card(entry).weights_sha256
-        identity = MemoryIdentity(weights, clips.fingerprint, config.benchmark.input_length, (cells, cells))
+        function = bank.card(entry).function_sha256
+        identity = MemoryIdentity(function, clips.fingerprint, config.benchmark.input_length, (cells, cells))
         runners[name] = SourceRunner(network, clips, identity, BlockStore(home.memory))
     return rank_sources(runners, {name: config.sources[name].memory for name in entries})
 

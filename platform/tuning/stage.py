@@ -103,8 +103,13 @@ def served_sources(
         card, network, memory = bank.card(entry), bank.load(entry), config.sources[name].memory
         if memory not in network.memory_channels:
             raise no_such_memory(name, memory, network)
+        if card.frame_size is None and config.benchmark.frame_size % card.network.patch_size:
+            raise UserError(
+                f"source {name!r} reads patches of {card.network.patch_size}, which do not divide frames of "
+                f"{config.benchmark.frame_size}. Import it again with the --frame-size it was trained on."
+            )
         identity = MemoryIdentity(
-            card.weights_sha256, clips.fingerprint, config.benchmark.input_length, grid=(cells, cells)
+            card.function_sha256, clips.fingerprint, config.benchmark.input_length, grid=(cells, cells)
         )
         served[name] = ServedSource(name, entry, identity)
     return served

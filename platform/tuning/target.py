@@ -68,10 +68,14 @@ class TargetPlan:
     def _start_weights(self, source: str, channels: int) -> dict[str, torch.Tensor]:
         bank, entry = Bank(self.home.bank), self.entries[source]
         card, frame_size = bank.card(entry), self.config.benchmark.frame_size
-        if card.network != self.config.network or card.frame_size != frame_size or card.channels != channels:
+        fits = (
+            card.network == self.config.network and card.frame_size in (None, frame_size) and card.channels == channels
+        )
+        if not fits or card.transfer is not None:
             raise UserError(
-                f"a target cannot start from source {source!r}, whose network is {card.network.model_dump()} on "
-                f"frames of {card.frame_size}; the target's is {self.config.network.model_dump()} on {frame_size}. "
+                f"a target cannot start from source {source!r}, whose network is {card.network.model_dump()}"
+                f"{' with TMUs' if card.transfer else ''} on frames of {card.frame_size}; the target's is "
+                f"{self.config.network.model_dump()} on {frame_size}. "
                 "Take it out of `start`, or make them equal."
             )
         return bank.load(entry).state_dict()

@@ -76,3 +76,19 @@ def test_nothing_half_written_is_listed(bank: Bank, monkeypatch: pytest.MonkeyPa
         bank.add("two", build_network(NETWORK, channels=1, frame_size=16), card)
     assert bank.entries() == ["one-01234567"]
     assert [path.name for path in bank.root.iterdir()] == ["one-01234567"]
+
+
+def test_weights_that_are_no_numbers_are_refused(bank: Bank) -> None:
+    network, card = bank.load("one-01234567"), bank.card("one-01234567")
+    network.conv_last.weight.data[0] = float("nan")
+    bank.add("broken", network, card)
+    with pytest.raises(UserError, match=r"'broken': its weight conv_last\.weight is NaN or infinite"):
+        bank.load("broken")
+
+
+def test_a_source_of_a_family_that_is_not_installed_is_named(bank: Bank) -> None:
+    card = bank.card("one-01234567")
+    path = bank.path("one-01234567") / "card.json"
+    path.write_text(card.model_dump_json().replace('"convlstm"', '"mim"'))
+    with pytest.raises(UserError, match=r"source 'one' cannot be built: .*mim"):
+        bank.load("one-01234567")

@@ -44,11 +44,10 @@ def import_arguments(name: str, family: str, *more: str) -> list[str]:
 )
 def test_a_published_checkpoint_becomes_a_source(tmp_path: Path, name: str, family: str) -> None:
     home = Home(tmp_path)
-    sized = [] if name in ("predrnn_layer_norm", "tmu_released") else ["--frame-size", "16"]
-    code, _, err = sources(home, *import_arguments(name, family, *sized))
+    code, _, err = sources(home, *import_arguments(name, family))
     assert code == 0, err
     network = Bank(home.bank).load("mine")
-    assert network.frame_size == (16, 16)
+    assert network.frame_size == ((16, 16) if name in ("predrnn_layer_norm", "tmu_released") else None)
     assert isinstance(network.cells[0], ReleasedTMUCell) == (family == "tmu")
     code, out, _ = sources(home, "show", "mine")
     assert code == 0
@@ -59,7 +58,6 @@ def test_a_published_checkpoint_becomes_a_source(tmp_path: Path, name: str, fami
 @pytest.mark.parametrize(
     ("arguments", "repair"),
     [
-        (import_arguments("predrnn", "predrnn"), "for example --frame-size 64"),
         (import_arguments("predrnn", "convlstm", "--frame-size", "16"), "holds a predrnn, not a convlstm"),
         (import_arguments("predrnn_layer_norm", "predrnn", "--frame-size", "32"), "leave --frame-size out"),
         (import_arguments("predrnn", "predrnn", "--frame-size", "18"), "does not divide"),

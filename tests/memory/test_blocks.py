@@ -8,7 +8,7 @@ import pytest
 from platform.memory.blocks import BlockStore
 from platform.memory.request import MemoryIdentity, Request
 
-IDENTITY = MemoryIdentity(weights_sha256="w", clips_fingerprint="c", input_length=3, grid=(2, 2))
+IDENTITY = MemoryIdentity(source_sha256="w", clips_fingerprint="c", input_length=3, grid=(2, 2))
 
 
 def memories() -> np.ndarray:

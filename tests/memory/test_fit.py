@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from platform.bank.bank import Bank
+from platform.bank.imports import import_checkpoint
 from platform.benchmarks.catalog import open_benchmark
 from platform.config.errors import UserError
 from platform.config.home import Home
@@ -18,6 +20,7 @@ from platform.memory.request import FRAMES, MemoryIdentity, Request
 from tmu_models import VideoPredictor
 
 Config = Callable[..., RunConfig]
+REFERENCE = Path(__file__).parents[1] / "fixtures" / "reference"
 
 
 def test_what_fits_is_left_alone() -> None:
@@ -69,3 +72,32 @@ def test_a_memory_the_source_does_not_have_is_refused(tiny_home: Home, tiny_conf
     runner = SourceRunner(network, clips, MemoryIdentity("w", "c", 3, (4, 4)), BlockStore(tmp_path))
     with pytest.raises(UserError, match=r"no memory 'cell/7'; it has cell/0\. Set sources\.one\.memory"):
         runner.compute(Request("one", 0, memory="cell/7"))
+
+
+def test_one_checkpoint_at_two_frame_sizes_is_two_sources(tiny_home: Home, tiny_config: Config, tmp_path: Path) -> None:
+    """Without layer norm the weights are the same at every size; what they compute is not."""
+    clips = open_benchmark(tiny_config().benchmark, tiny_home).blocks("train")
+    bank, store = Bank(tmp_path / "bank"), BlockStore(tmp_path / "memory")
+    checkpoint = REFERENCE / "convlstm_source_a" / "model.ckpt-20"
+    told = {}
+    for name, frame_size in (("a16", 16), ("a32", 32), ("any", None)):
+        card = import_checkpoint(bank, checkpoint, family="convlstm", patch_size=4, name=name, frame_size=frame_size)
+        identity = MemoryIdentity(card.function_sha256, clips.fingerprint, 3, grid=(4, 4))
+        runner = SourceRunner(bank.load(name), clips, identity, store)
+        request = Request(name, 0)
+        told[name] = runner.states(request)
+        np.testing.assert_array_equal(told[name], identity.rounded(runner.compute(request)))
+    assert not np.array_equal(told["a16"], told["a32"])
+    np.testing.assert_array_equal(told["a16"], told["any"])  # the clips are of 16
+
+
+def test_a_memory_too_large_for_its_storage_is_refused_by_name(
+    tiny_home: Home, tiny_config: Config, tmp_path: Path
+) -> None:
+    clips = open_benchmark(tiny_config().benchmark, tiny_home).blocks("train")
+    network = VideoPredictor(channels=1, frame_size=(16, 16), patch_size=4, hidden=(4,), kernel_size=3)
+    runner = SourceRunner(network, clips, MemoryIdentity("w", clips.fingerprint, 3, (4, 4)), BlockStore(tmp_path))
+    original = runner.compute
+    runner.compute = lambda request: 1e6 * np.sign(original(request))  # type: ignore[method-assign]
+    with pytest.raises(UserError, match=r"source 'loud': cell/0 reaches 1e\+06, which float16 cannot hold"):
+        runner.states(Request("loud", 0))

@@ -40,7 +40,7 @@ def served(tiny_home: Home, tiny_config: Config) -> ServedSource:
         list(pretrain(recipe, bank))
     clips = open_benchmark(config.benchmark, tiny_home).blocks("train")
     card = bank.card(recipe.entry)
-    return ServedSource("one", recipe.entry, MemoryIdentity(card.weights_sha256, clips.fingerprint, 3, (4, 4)))
+    return ServedSource("one", recipe.entry, MemoryIdentity(card.function_sha256, clips.fingerprint, 3, (4, 4)))
 
 
 @pytest.fixture

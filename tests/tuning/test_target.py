@@ -54,7 +54,7 @@ def target(plan: TargetPlan, **settings: object) -> Target:
     bank, clips = Bank(plan.home.bank), open_benchmark(plan.config.benchmark, plan.home).blocks("train")
     runners = {}
     for name, entry in plan.entries.items():
-        identity = MemoryIdentity(bank.card(entry).weights_sha256, clips.fingerprint, 3, (4, 4))
+        identity = MemoryIdentity(bank.card(entry).function_sha256, clips.fingerprint, 3, (4, 4))
         runners[name] = SourceRunner(bank.load(entry), clips, identity, BlockStore(plan.home.memory))
     chosen = TrialSettings.model_validate({"learning_rate": 1e-3, **settings})
     return Target(plan, chosen, seed=0, memory=InProcessMemory(runners))
