@@ -28,12 +28,20 @@ class EventScores:
     def add(self, true: np.ndarray, predicted: np.ndarray, valid: np.ndarray | None = None) -> None:
         """Arrays of one shape; `valid` is False where a pixel is missing and counts for nothing.
 
-        Raises ShapeError if shapes differ.
+        Raises ShapeError if shapes differ, ValueError for a mask that is not boolean, and for values that are no
+        numbers where a pixel counts: they would pass for dry.
         """
         shapes = {array.shape for array in (true, predicted, valid) if array is not None}
         if len(shapes) > 1:
             raise ShapeError(f"true {true.shape}, predicted {predicted.shape} and valid pixels differ in shape")
         counted = np.ones(true.shape, bool) if valid is None else valid
+        if counted.dtype != bool:
+            raise ValueError(
+                f"valid pixels are a mask of booleans, not {counted.dtype}; compare first, e.g. bytes != 255"
+            )
+        for which, values in (("true", true), ("predicted", predicted)):
+            if not np.isfinite(values[counted]).all():
+                raise ValueError(f"{which} values hold NaN or infinity where pixels count; leave them out by `valid`")
         for place, threshold in enumerate(self.thresholds):
             is_event, is_told = (true >= threshold) & counted, (predicted >= threshold) & counted
             hits = np.count_nonzero(is_event & is_told)

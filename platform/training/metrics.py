@@ -2,6 +2,7 @@
 
 Published numbers differ by definition; these are, for frames in [0, 1] of shape (B, T, C, H, W):
 `mse`  squared error summed over pixels and channels of frames clipped to [0, 1];
+`mse_openstl` the same sum, not clipped;
 `ssim` scikit-image's structural similarity of the uint8 frames (x 255, truncated), its default window;
 `psnr` in dB, of the uint8 frames; identical frames give infinity, and the mean is then infinite, never NaN;
 `lpips` the learned perceptual distance of frames clipped to [0, 1], where its weights are at hand.
@@ -19,20 +20,32 @@ from tmu_models import ShapeError
 def per_frame_scores(
     true_BTCHW: np.ndarray, predicted_BTCHW: np.ndarray, lpips: LPIPS | None = None
 ) -> dict[str, np.ndarray]:
-    """All protocols for float frames in [0, 1], each (B, T) float64. Raises ShapeError if the clips differ in shape."""
+    """All protocols for float frames in [0, 1], each (B, T) float64.
+
+    Raises ShapeError if the clips differ in shape, ValueError for frames that are no numbers: as bytes they would
+    still get an `ssim`.
+    """
     if true_BTCHW.shape != predicted_BTCHW.shape:
         raise ShapeError(f"true frames {true_BTCHW.shape} and predicted {predicted_BTCHW.shape} differ in shape")
+    for which, clips in (("true", true_BTCHW), ("predicted", predicted_BTCHW)):
+        if not np.isfinite(clips).all():
+            raise ValueError(f"{which} frames hold NaN or infinity, which no score can judge")
     true, predicted = _clipped(true_BTCHW), _clipped(predicted_BTCHW)
-    squared = np.square(true.astype(np.float64) - predicted)
     true_bytes, predicted_bytes = _as_bytes(true), _as_bytes(predicted)
     scores = {
-        "mse": squared.sum(axis=(2, 3, 4)),
+        "mse": _squared_error(true, predicted),
+        "mse_openstl": _squared_error(true_BTCHW, predicted_BTCHW),
         "ssim": _ssim(true_bytes, predicted_bytes),
         "psnr": _psnr(true_bytes, predicted_bytes),
     }
     if lpips is not None:
         scores["lpips"] = lpips.distance(*(_frames(clips) for clips in (true, predicted))).reshape(true.shape[:2])
     return scores
+
+
+def _squared_error(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Summed over pixels and channels of a frame."""
+    return np.square(true.astype(np.float64) - predicted).sum(axis=(2, 3, 4))
 
 
 def _clipped(frames: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ from platform.results.scores import SHOWN_FIRST
 from platform.tuning.trial import trial_folder, trial_seed
 
 CURVE = ("epoch", "steps", "train_loss", "distillation_loss", "mse", "ssim", "psnr")
-METRICS = (*SHOWN_FIRST, "parameters", "seconds_per_clip", "train_loss", "distillation_loss")
+METRICS = (*SHOWN_FIRST, "mse_openstl", "parameters", "seconds_per_clip", "train_loss", "distillation_loss")
 KEPT_CHECKPOINTS = 3  # of the best trials by the first objective
 
 

@@ -53,6 +53,32 @@ def test_a_frame_smaller_than_the_window_is_refused() -> None:
         ssim_uint8(np.zeros((1, 1, 6, 8), np.uint8), np.zeros((1, 1, 6, 8), np.uint8))
 
 
+def test_openstls_error_is_not_clipped() -> None:
+    true, predicted = np.full((1, 1, 1, 8, 8), 0.5), np.full((1, 1, 1, 8, 8), 1.5)
+    scores = per_frame_scores(true, predicted)
+    assert scores["mse"] == pytest.approx(64 * 0.25)
+    assert scores["mse_openstl"] == pytest.approx(64)
+
+
+@pytest.mark.parametrize("poison", [np.nan, np.inf])
+@pytest.mark.parametrize("which", ["true", "predicted"])
+def test_frames_that_are_no_numbers_have_no_score(poison: float, which: str) -> None:
+    frames = {"true": np.zeros((1, 2, 1, 16, 16)), "predicted": np.zeros((1, 2, 1, 16, 16))}
+    frames[which][0, 1, 0, 3, 3] = poison
+    with pytest.raises(ValueError, match=f"{which} frames hold NaN or infinity"):
+        per_frame_scores(frames["true"], frames["predicted"])
+
+
+def test_rain_scores_refuse_what_would_pass_for_dry() -> None:
+    scores, rain = EventScores([10]), np.array([20.0, 20.0])
+    with pytest.raises(ValueError, match="predicted values hold NaN"):
+        scores.add(rain, np.array([20.0, np.nan]))
+    with pytest.raises(ValueError, match="mask of booleans, not uint8"):
+        scores.add(rain, rain, np.array([1, 255], np.uint8))
+    scores.add(np.array([20.0, np.nan]), rain, np.array([True, False]))
+    assert scores.scores()["csi_10"] == 1
+
+
 def test_rain_scores_pool_before_they_divide() -> None:
     scores = EventScores([10, 50])
     scores.add(np.array([20, 20, 0, 60]), np.array([20, 0, 20, 60]))

@@ -26,6 +26,15 @@ def test_features_that_say_nothing_score_lowest(score: object) -> None:
     assert score(features, targets) > score(unrelated, targets)  # type: ignore[operator]
 
 
+def test_a_dead_source_is_not_better_than_noise() -> None:
+    features, targets = made_up(0.5)
+    dead = log_me(np.ones_like(features), targets)
+    assert np.isfinite(dead)
+    unrelated = log_me(np.random.default_rng(9).standard_normal(features.shape), targets)
+    assert abs(dead - unrelated) < 0.05
+    assert log_me(features, targets) > dead + 0.5
+
+
 def test_log_me_is_the_evidence_at_its_maximum() -> None:
     """Against the evidence written out with full matrices, searched over a grid of both precisions."""
     features, targets = made_up(0.7, n=60)
