@@ -41,18 +41,31 @@ def ssim_uint8(true_NCHW: np.ndarray, predicted_NCHW: np.ndarray, *, threads: in
 
 
 def _group(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """The quotient with both sides multiplied by the squared window, so that sums need no division; in place."""
     x, y = true.astype(np.float32), predicted.astype(np.float32)
-    count = float(WINDOW**2)
-    sum_x, sum_y = _window_sums(x), _window_sums(y)
-    squares, products = _window_sums(x * x + y * y), _window_sums(x * y)
-    sum_x, sum_y, squares, products = (sums.astype(np.float64) for sums in (sum_x, sum_y, squares, products))
-    mean_product = sum_x * sum_y / count**2
-    mean_squares = (sum_x * sum_x + sum_y * sum_y) / count**2
-    unbiased = count / (count - 1)  # the sample covariance, as scikit-image takes it
-    covariance = unbiased * (products / count - mean_product)
-    variances = unbiased * (squares / count - mean_squares)
-    quotient = ((2 * mean_product + C1) * (2 * covariance + C2)) / ((mean_squares + C1) * (variances + C2))
-    return quotient.mean(axis=(1, 2, 3))
+    n = float(WINDOW**2)
+    c1, c2, unbiased = n**2 * C1, n**2 * C2, n / (n - 1)  # the sample covariance, as scikit-image takes it
+    covariance, variances = _window_sums(x * y).astype(np.float64), _window_sums(x * x + y * y).astype(np.float64)
+    sum_x, sum_y = _window_sums(x).astype(np.float64), _window_sums(y).astype(np.float64)
+    products = sum_x * sum_y
+    covariance *= n
+    covariance -= products
+    covariance *= 2 * unbiased
+    covariance += c2
+    products *= 2
+    products += c1
+    covariance *= products
+    sum_x *= sum_x
+    sum_y *= sum_y
+    sum_x += sum_y
+    variances *= n
+    variances -= sum_x
+    variances *= unbiased
+    variances += c2
+    sum_x += c1
+    variances *= sum_x
+    covariance /= variances
+    return covariance.mean(axis=(1, 2, 3))
 
 
 def _window_sums(maps: np.ndarray) -> np.ndarray:
