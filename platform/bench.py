@@ -55,6 +55,7 @@ def bench(
         figures |= _serving(setting, home, clips, repeats)
         figures |= _networks(setting, repeats)
         figures |= _gates(setting)
+        figures |= _scores(setting, repeats)
         consumed = setting.batch_size / figures["step_4_sources"]["served_s"]
         figures |= _surroundings(setting, home, clips, repeats, consumed)
     console.print("not run: a GPU, several nodes, a whole search")
@@ -126,6 +127,18 @@ def _gates(setting: "Setting") -> dict[str, Any]:
         figures[f"memory_rms_{merge}"] = rms
     console.print("", "memory RMS of an untrained target with 2 sources, by merge", table, "", sep="\n")
     return figures
+
+
+def _scores(setting: "Setting", repeats: int) -> dict[str, Any]:
+    """Scoring a batch, against scikit-image's own loop."""
+    from platform.measure.scores import CLIPS, FRAMES, score_times
+
+    times = score_times(frame_size=setting.frame_size, repeats=repeats)
+    console.print(
+        f"mse, ssim and psnr of {CLIPS} clips of {FRAMES} frames: {1000 * times.batch_s:.0f} ms, {times.speedup:.1f} "
+        f"times faster than scikit-image frame by frame ({1000 * times.frame_by_frame_s:.0f} ms)"
+    )
+    return {"scores": vars(times)}
 
 
 def _surroundings(setting: "Setting", home: Home, clips: "ClipBlocks", repeats: int, consumed: float) -> dict[str, Any]:
