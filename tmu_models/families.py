@@ -5,7 +5,7 @@ that is called like those below. A configuration names families, never code.
 """
 
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
 from tmu_models.cell import Cell
 from tmu_models.convlstm import ConvLSTMCell, OpenSTLConvLSTMCell
@@ -23,24 +23,35 @@ FAMILIES: dict[str, type[Cell]] = {
 
 
 @cache
-def known_families() -> dict[str, type[Cell]]:
-    """Our families and those of installed packages. Raises ShapeError for an entry point that is no Cell."""
-    found = dict(FAMILIES)
-    for point in entry_points(group=ENTRY_POINTS):
-        family = point.load()
-        if not (isinstance(family, type) and issubclass(family, Cell)):
-            raise ShapeError(f"entry point {point.name!r} ({point.value}) is no subclass of tmu_models.Cell")
-        if point.name in FAMILIES:
-            raise ShapeError(
-                f"entry point {point.name!r} ({point.value}) takes the name of a built-in family; rename it"
-            )
-        found[point.name] = family
-    return found
+def _entry_points() -> dict[str, EntryPoint]:
+    """What installed packages offer, by name; nothing is imported."""
+    return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+
+
+def known_families() -> tuple[str, ...]:
+    """The names of our families and of those that installed packages offer."""
+    return (*FAMILIES, *(name for name in _entry_points() if name not in FAMILIES))
 
 
 def cell_class(family: str) -> type[Cell]:
-    """Raises ShapeError for a family that nobody registered."""
-    families = known_families()
-    if family not in families:
-        raise ShapeError(f"no family {family!r}; known: {', '.join(families)}")
-    return families[family]
+    """Imports a package's family when it is asked for, so that a broken one disturbs no other.
+
+    Raises ShapeError for a family that nobody registered, and for an entry point that is no Cell, cannot be imported,
+    or takes the name of a built-in family.
+    """
+    point = _entry_points().get(family)
+    if point is None:
+        if family not in FAMILIES:
+            raise ShapeError(f"no family {family!r}; known: {', '.join(known_families())}")
+        return FAMILIES[family]
+    if family in FAMILIES:
+        raise ShapeError(f"entry point {family!r} ({point.value}) takes the name of a built-in family; rename it")
+    try:
+        found = point.load()
+    except Exception as error:  # whatever a package's import raises
+        raise ShapeError(
+            f"family {family!r} ({point.value}) cannot be imported: {error!r}; mend its package"
+        ) from error
+    if not (isinstance(found, type) and issubclass(found, Cell)):
+        raise ShapeError(f"entry point {family!r} ({point.value}) is no subclass of tmu_models.Cell")
+    return found

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from tmu_models.cell import Cell, CellState, CellStep
+from tmu_models.cell import Cell, CellState, CellStep, source_key
 from tmu_models.errors import ShapeError
 
 
@@ -28,10 +28,13 @@ class KnowledgeFlowCell(Cell):
             raise ShapeError("knowledge flow needs at least one source; without sources use the plain cell")
         self.has_flow = cell.has_flow
         self.cell = cell
-        self.sources = tuple(sources)
+        self.sources = dict(sources)
         self.logits = nn.Parameter(torch.zeros(1 + len(sources)))
         self.transforms = nn.ModuleDict(
-            {name: nn.Conv2d(channels, cell.hidden_channels, 1, bias=False) for name, channels in sources.items()}
+            {
+                source_key(name): nn.Conv2d(channels, cell.hidden_channels, 1, bias=False)
+                for name, channels in sources.items()
+            }
         )
         self.teachers: Mapping[str, torch.Tensor] | None = None
 
@@ -51,7 +54,7 @@ class KnowledgeFlowCell(Cell):
         weights = torch.softmax(self.logits, dim=0)
         memory = weights[0] * step.state.memory
         for number, name in enumerate(self.sources, start=1):
-            borrowed = self.transforms[name](self.teachers[name].to(memory.dtype))
+            borrowed = self.transforms[source_key(name)](self.teachers[name].to(memory.dtype))
             memory = memory + weights[number] * borrowed
         return step._replace(state=CellState(step.state.hidden, memory))
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from tmu_models.errors import CheckpointError
+from tmu_models.errors import CheckpointError, ShapeError
 from tmu_models.network import VideoPredictor
 
 REFERENCE_FAMILIES = ("convlstm", "tmu", "predrnn")
@@ -31,7 +31,10 @@ def load_reference_checkpoint(path: str | Path, *, family: str, patch_size: int)
     file that cannot be read, another family, sizes that contradict each other, or weights that are not finite.
     """
     if family not in REFERENCE_FAMILIES:
-        raise CheckpointError(f"no reference family {family!r}; known: {', '.join(REFERENCE_FAMILIES)}")
+        raise CheckpointError(
+            f"no public code's checkpoints of family {family!r} are known, only {', '.join(REFERENCE_FAMILIES)}; "
+            f"a network of your own is pretrained: network: {{family: {family}}} in a YAML"
+        )
     weights = _state_dict(Path(path))
     found = _family_of(weights)
     if found != family and not (family == "convlstm" and found == "convlstm_openstl"):
@@ -40,9 +43,11 @@ def load_reference_checkpoint(path: str | Path, *, family: str, patch_size: int)
         )
     if found == "convlstm_openstl":
         weights = {key: value for key, value in weights.items() if not _UNUSED_BY_OPENSTL.match(key)}
-    network = _network_for(Path(path), found, weights, patch_size)
     try:
+        network = _network_for(Path(path), found, weights, patch_size)
         network.load_state_dict(weights)
+    except ShapeError as error:
+        raise CheckpointError(f"{path} holds no {family} of ours: {error}") from None
     except RuntimeError as error:
         raise CheckpointError(f"{path}: weights do not fit a {family}: {str(error).splitlines()[-1].strip()}") from None
     return network.eval()
@@ -58,7 +63,7 @@ def _state_dict(path: Path) -> dict[str, torch.Tensor]:
             f"{path} is damaged or holds more than plain tensors, which is not loaded for safety. "
             "Save it again as torch.save(model.state_dict(), path)."
         ) from None
-    except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+    except (RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, OSError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CheckpointError(f"{path} is cut off or no checkpoint ({reason}). Copy it again.") from None
     for wrapper in ("net_param", "state_dict"):
@@ -66,6 +71,9 @@ def _state_dict(path: Path) -> dict[str, torch.Tensor]:
             content = content[wrapper]
     if not isinstance(content, dict) or not content or not all(isinstance(v, torch.Tensor) for v in content.values()):
         raise CheckpointError(f"{path} holds no mapping of names to tensors; save model.state_dict()")
+    for name, value in content.items():
+        if value.layout != torch.strided or value.is_meta or value.is_complex():
+            raise CheckpointError(f"{path}: weight {name} is no plain array of real numbers; save model.state_dict()")
     weights = {re.sub(r"^(module\.|model\.)+", "", str(key)): value.float() for key, value in content.items()}
     for name, value in weights.items():
         if not torch.isfinite(value).all():
@@ -109,6 +117,8 @@ def _network_for(path: Path, family: str, weights: Mapping[str, torch.Tensor], p
     hidden = [size[0] // (share + (sources if layer == 0 else 0)) for layer, size in enumerate(sizes)]
     norm_name = "conv" if family in ("convlstm", "tmu") else "conv_x"
     norm = weights.get(f"cell_list.0.{norm_name}.1.weight")
+    if (norm is None and family == "tmu") or (norm is not None and norm.dim() != 3):
+        raise CheckpointError(f"{path}: cell_list.0.{norm_name}.1.weight is no layer norm over channels and grid")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the released cell's growth: the user asked for it by name
         network = VideoPredictor(

@@ -8,11 +8,13 @@ released setting). Select it to reproduce published runs; for new work prefer `m
 
 import warnings
 from collections.abc import Mapping
+from functools import cache
 
 import torch
 from torch import nn
 
 from tmu_models.cell import Cell, CellState, CellStep
+from tmu_models.convlstm import ConvLSTMCell
 from tmu_models.errors import ShapeError
 from tmu_models.tmu import distiller
 
@@ -49,6 +51,16 @@ class ReleasedTMUCell(Cell):
         for number in range(1, len(sources) + 1):
             self.add_module(f"distiller{number}", distiller(hidden_channels, hidden_channels, grid))
 
+    def take_convolution(self, cell: ConvLSTMCell) -> None:
+        """Begin with a plain cell's convolution in the rows of i, f, o, g, which both have in this order."""
+        plain, own = cell.conv[0], self.conv[0]
+        assert isinstance(plain, nn.Conv2d)
+        assert isinstance(own, nn.Conv2d)
+        with torch.no_grad():
+            for mine, theirs in ((own.weight, plain.weight), (own.bias, plain.bias)):
+                if mine is not None and theirs is not None:
+                    mine[: len(theirs)] = theirs
+
     def forward(self, x: torch.Tensor, state: CellState, flow: torch.Tensor | None) -> CellStep:
         gates = self.conv(torch.cat([x, state.hidden], dim=1))
         i, f, o, g, *source_gates = torch.chunk(gates, 4 + len(self.sources), dim=1)
@@ -62,8 +74,9 @@ class ReleasedTMUCell(Cell):
         return CellStep(CellState(hidden, memory), flow, distilled=distilled)
 
 
+@cache
 def warn_that_memory_grows() -> None:
-    """Once a process, by the warnings filter's own rule."""
+    """Once a process: the warnings filter forgets whenever anybody catches warnings."""
     warnings.warn(
         "merge 'released' reproduces the public code, whose memory grows by up to K + 1 in every step; "
         "use 'mean' for new work",

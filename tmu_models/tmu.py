@@ -21,7 +21,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from tmu_models.cell import Cell, CellState, CellStep
+from tmu_models.cell import Cell, CellState, CellStep, source_key
 from tmu_models.errors import ShapeError
 
 Merge = Literal["mean", "softmax", "sum"]
@@ -75,11 +75,13 @@ class TransferGates(nn.Module):
             with torch.no_grad():
                 self.gates.bias += biases.flatten()  # type: ignore[operator]
         self.distillers = nn.ModuleDict(
-            {name: distiller(hidden_channels, channels, grid) for name, channels in sources.items()}
+            {source_key(name): distiller(hidden_channels, channels, grid) for name, channels in sources.items()}
         )
         self.expanders = nn.ModuleDict(  # a source of another width is brought back to the target's
             {
-                name: nn.Identity() if width == hidden_channels else nn.Conv2d(width, hidden_channels, 1, bias=False)
+                source_key(name): nn.Identity()
+                if width == hidden_channels
+                else nn.Conv2d(width, hidden_channels, 1, bias=False)
                 for name, width in sources.items()
             }
         )
@@ -89,8 +91,8 @@ class TransferGates(nn.Module):
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """The memory carried on (B, H, h, w), and what was distilled for each source (B, S, h, w)."""
         gates_BGHhw = self._gates(x, hidden)
-        distilled = {name: self.distillers[name](proposed_BHhw) for name in self.sources}
-        drawn = [self.expanders[name](distilled[name]) for name in self.sources]
+        distilled = {name: self.distillers[source_key(name)](proposed_BHhw) for name in self.sources}
+        drawn = [self.expanders[source_key(name)](distilled[name]) for name in self.sources]
         if self.merge == "softmax":
             candidates_BGHhw = torch.stack([proposed_BHhw, *drawn], dim=1)
             memory = (torch.softmax(gates_BGHhw, dim=1) * candidates_BGHhw).sum(dim=1)

@@ -1,12 +1,13 @@
 """Adding a family is one cell and one line: a toy family goes through everything a built-in one does."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
 
 from tmu_models import Cell, CellState, CellStep, ShapeError, VideoPredictor, distillation_loss, prediction_loss
-from tmu_models.families import FAMILIES, known_families
+from tmu_models.families import ENTRY_POINTS, FAMILIES, _entry_points, cell_class, known_families
 
 
 class LeakyCell(Cell):
@@ -24,11 +25,9 @@ class LeakyCell(Cell):
 
 
 @pytest.fixture
-def leaky(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def leaky(monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setitem(FAMILIES, "leaky", LeakyCell)
-    known_families.cache_clear()
-    yield "leaky"
-    known_families.cache_clear()
+    return "leaky"
 
 
 @pytest.fixture(params=[*FAMILIES, "leaky"])
@@ -64,7 +63,7 @@ def test_a_tmu_wraps_the_memory_of_every_family(family: str, merge: str) -> None
 def test_what_comes_later_changes_nothing_before_it(family: str) -> None:
     network, frames = build(family), torch.rand(1, 6, 1, 16, 16)
     changed = frames.clone()
-    changed[:, 4] += 1
+    changed[:, 4] = 1 - changed[:, 4]
     before, after = (network(f, input_length=5).frames for f in (frames, changed))
     assert torch.equal(before[:, :4], after[:, :4])
     assert not torch.equal(before[:, 4], after[:, 4])
@@ -104,3 +103,45 @@ def test_knowledge_flow_borrows_while_it_learns_and_stands_alone_after(family: s
     dependence = network.dependence()
     assert dependence is not None
     assert dependence.item() == pytest.approx(torch.log(torch.tensor(2.0)).item())  # one teacher and itself, alike
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An installed package that offers a family, one that cannot be imported, one that is no cell, and a taken name."""
+    (tmp_path / "mim_networks.py").write_text("from tmu_models import Cell\nclass MIMCell(Cell): has_flow = True\n")
+    info = tmp_path / "mim_networks-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mim-networks\nVersion: 1.0\n")
+    offers = {"mim": "mim_networks:MIMCell", "broken": "no_such_module:Cell", "list": "builtins:list"}
+    lines = [f"{name} = {where}" for name, where in (offers | {"predrnn": "mim_networks:MIMCell"}).items()]
+    (info / "entry_points.txt").write_text("\n".join([f"[{ENTRY_POINTS}]", *lines]))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    _entry_points.cache_clear()
+    yield
+    _entry_points.cache_clear()
+
+
+@pytest.mark.usefixtures("package")
+def test_a_package_offers_a_family_and_a_broken_one_disturbs_no_other() -> None:
+    assert cell_class("mim").has_flow
+    assert {"mim", "broken", "list"} < set(known_families())
+    assert cell_class("convlstm") is FAMILIES["convlstm"]
+    for name, fault in (("broken", "cannot be imported"), ("list", "no subclass"), ("predrnn", "name of a built-in")):
+        with pytest.raises(ShapeError, match=fault):
+            cell_class(name)
+
+
+@pytest.mark.parametrize("name", ["values", "train", "type", "keys", "pop", "half"])
+def test_a_source_may_be_called_like_a_method(name: str) -> None:
+    frames, network = torch.rand(1, 4, 1, 16, 16), build("convlstm")
+    network.add_transfer((0,), {name: 6})
+    assert (0, name) in network(frames, input_length=2).distilled
+    network = build("convlstm")
+    network.add_knowledge_flow((0,), {name: 6})
+    network(frames, input_length=2, teachers={name: torch.rand(1, 3, 6, 4, 4)})
+
+
+@pytest.mark.parametrize("name", ["", "a.b"])
+def test_a_source_name_that_no_state_dict_holds_is_refused(name: str) -> None:
+    with pytest.raises(ShapeError, match="is no name for a source"):
+        build("convlstm").add_transfer((0,), {name: 6})

@@ -89,3 +89,63 @@ def test_what_does_not_fit_is_refused_with_both_sides(shape: tuple[int, ...], ar
 def test_a_patch_that_does_not_divide_the_frame_is_refused() -> None:
     with pytest.raises(ShapeError, match="choose a divisor"):
         tiny(patch_size=5)
+
+
+@pytest.mark.parametrize(
+    ("poison", "repair"),
+    [
+        (float("nan"), "give finite pixels"),
+        (float("inf"), "give finite pixels"),
+        (255.0, r"reach from .* to 255"),
+        (-1.0, "reach from -1"),
+    ],
+)
+def test_frames_that_are_no_pixels_are_refused(poison: float, repair: str) -> None:
+    frames = torch.rand(2, 6, 1, 16, 16)
+    frames[1, 2, 0, 3, 4] = poison
+    with pytest.raises(ShapeError, match=repair):
+        tiny()(frames, input_length=3)
+
+
+def test_frames_of_bytes_and_lengths_that_are_no_numbers_of_frames_are_refused() -> None:
+    with pytest.raises(ShapeError, match=r"for bytes frames\.float\(\) / 255"):
+        tiny()(torch.zeros(2, 6, 1, 16, 16, dtype=torch.uint8), input_length=3)
+    with pytest.raises(ShapeError, match=r"input_length 2\.5 does not fit"):
+        tiny()(torch.rand(2, 6, 1, 16, 16), input_length=2.5)
+
+
+@pytest.mark.parametrize("value", [7.5, 0.5, float("nan")])
+def test_a_mask_holds_zeros_and_ones_only(value: float) -> None:
+    with pytest.raises(ShapeError, match=r"must hold 0 .* and 1 "):
+        tiny()(torch.rand(2, 6, 1, 16, 16), input_length=3, truth_mask=torch.full((2, 2), value))
+
+
+@pytest.mark.parametrize(
+    "sizes", [{"kernel_size": 4}, {"kernel_size": 0}, {"patch_size": 0}, {"channels": 0}, {"hidden": (8, 0)}]
+)
+def test_sizes_that_make_no_network_are_refused(sizes: dict) -> None:
+    with pytest.raises(ShapeError):
+        tiny(**sizes)
+
+
+@pytest.mark.parametrize("layers", [(0, 9), (0, 0)])
+def test_a_wrong_layer_changes_none(layers: tuple[int, ...]) -> None:
+    for add in (VideoPredictor.add_transfer, VideoPredictor.add_knowledge_flow):
+        network = tiny()
+        cells = network.cells
+        with pytest.raises(ShapeError, match=r"does not exist|named twice"):
+            add(network, layers, {"a": 8})
+        assert network.cells == cells
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 6, 4, 4), (2, 4, 6, 1, 1), (2, 9, 6, 4, 4), (2, 2, 6, 4, 4), (2, 4, 7, 4, 4)])
+def test_a_teachers_memory_is_never_broadcast(shape: tuple[int, ...]) -> None:
+    network = tiny()
+    network.add_knowledge_flow((0,), {"a": 6})
+    frames = torch.rand(2, 5, 1, 16, 16)
+    with pytest.raises(ShapeError, match=r"expected \(B, T-1, S, h, w\) = \(2, 4, 6, 4, 4\)"):
+        network(frames, input_length=3, teachers={"a": torch.rand(shape)})
+    with pytest.raises(ShapeError, match="no layer learns from 'b'"):
+        network(frames, input_length=3, teachers={"a": torch.rand(2, 4, 6, 4, 4), "b": torch.rand(2, 4, 6, 4, 4)})
+    with pytest.raises(ShapeError, match="call add_knowledge_flow first"):
+        tiny()(frames, input_length=3, teachers={"a": torch.rand(2, 4, 6, 4, 4)})

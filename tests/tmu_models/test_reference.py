@@ -112,7 +112,7 @@ def test_one_step_of_the_released_cell_equals_the_public_code() -> None:
     [
         ("predrnn", "convlstm", 4, "holds a predrnn, not a convlstm; set family to fit"),
         ("convlstm_source_a", "tmu", 4, "holds a convlstm, not a tmu"),
-        ("convlstm_source_a", "mim", 4, "known: convlstm, tmu, predrnn"),
+        ("convlstm_source_a", "mim", 4, "only convlstm, tmu, predrnn; a network of your own"),
         ("convlstm_source_a", "convlstm", 3, "patch sizes that fit: 1, 2, 4"),
     ],
 )
@@ -202,3 +202,41 @@ def test_openstls_convlstm_loads_and_computes_its_equations(tmp_path: Path, laye
             memory[layer] = f.sigmoid() * memory[layer] + i.sigmoid() * g.tanh()
             x = hidden[layer] = o.sigmoid() * memory[layer].tanh()
         assert_same(prediction.memories["cell/1"][:, t], memory[1].numpy())
+
+
+@pytest.mark.parametrize("damage", ["unequal layers", "no norm", "flat norm", "sparse", "complex", "even kernel"])
+def test_weights_that_make_no_network_of_ours_are_refused_in_a_sentence(tmp_path: Path, damage: str) -> None:
+    name, family = ("tmu_released", "tmu") if damage == "no norm" else ("predrnn_layer_norm", "predrnn")
+    weights = torch.load(REFERENCE / name / "model.ckpt-20", weights_only=True)["net_param"]
+    if damage == "unequal layers":
+        kernel = weights["cell_list.1.conv_h.0.weight"]
+        weights["cell_list.1.conv_h.0.weight"] = torch.cat([kernel, kernel])
+    elif damage == "no norm":
+        del weights["cell_list.0.conv.1.weight"]
+    elif damage == "flat norm":
+        weights["cell_list.0.conv_x.1.weight"] = torch.ones(4)
+    elif damage == "even kernel":
+        for key, kernel in weights.items():
+            if ".conv_h.0." in key:
+                weights[key] = kernel[..., :-1, :-1].contiguous()
+    else:
+        key = "conv_last.weight"
+        weights[key] = weights[key].to_sparse() if damage == "sparse" else weights[key].to(torch.complex64)
+    torch.save({"net_param": weights}, tmp_path / "file")
+    with pytest.raises(CheckpointError):
+        load_reference_checkpoint(tmp_path / "file", family=family, patch_size=4)
+
+
+def test_no_damaged_byte_escapes_as_anything_but_a_refusal(tmp_path: Path) -> None:
+    whole, draw = (REFERENCE / "predrnn" / "model.ckpt-20").read_bytes(), np.random.default_rng(0)
+    refused = 0
+    for _ in range(60):
+        data = bytearray(whole)
+        for place in draw.integers(0, len(data), 20):
+            data[place] = draw.integers(256)
+        (tmp_path / "file").write_bytes(bytes(data))
+        try:
+            load_reference_checkpoint(tmp_path / "file", family="predrnn", patch_size=4)
+        except CheckpointError:
+            refused += 1
+    assert refused > 0  # flipped mantissas pass, all else is refused

@@ -1,9 +1,12 @@
 """Transfer gates: what each merge promises, and that imitation really trains the distillers."""
 
+import warnings
+
 import pytest
 import torch
 
 from tmu_models import ShapeError, TransferGates, VideoPredictor, distillation_loss, prediction_loss
+from tmu_models.released import warn_that_memory_grows
 
 MERGES = ["mean", "softmax", "sum"]
 
@@ -115,6 +118,29 @@ def test_a_target_keeps_the_weights_it_started_from() -> None:
     network.load_state_dict(source.state_dict())
     network.add_transfer((0,), {"a": 8})
     torch.testing.assert_close(network.cell_list[0].cell.conv[0].weight, source.cell_list[0].conv[0].weight)  # type: ignore
+
+
+@pytest.mark.filterwarnings("ignore:merge 'released':UserWarning")
+def test_the_released_cell_begins_with_the_convolution_it_started_from() -> None:
+    network = VideoPredictor(channels=1, frame_size=(16, 16), patch_size=4, hidden=(8, 8), kernel_size=3)
+    plain = [parameter.detach().clone() for parameter in network.cells[0].parameters()]
+    network.add_transfer((0,), {"a": 8, "b": 8}, merge="released")
+    weight, bias = list(network.cells[0].parameters())[:2]
+    assert weight.shape[0] == 6 * 8
+    assert torch.equal(weight[: 4 * 8], plain[0])
+    assert torch.equal(bias[: 4 * 8], plain[1])
+
+
+def test_the_growing_memory_is_told_once_a_process() -> None:
+    warn_that_memory_grows.cache_clear()
+    told = 0
+    for _ in range(3):
+        network = VideoPredictor(channels=1, frame_size=(16, 16), patch_size=4, hidden=(8,), kernel_size=3)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            network.add_transfer((0,), {"a": 8, "b": 8}, merge="released")
+        told += len(caught)
+    assert told == 1
 
 
 def test_faults_name_both_sides() -> None:
