@@ -4,14 +4,15 @@ Here: benchmarks, networks, training, sources, and the settings every trial begi
 of these is checked in `space_agreement.py`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 
 from platform.config.benchmark import KTH_ACTIONS, BenchmarkConfig
 from platform.config.network import NetworkConfig
 from platform.config.places import Place
+from platform.config.reach import drawable_sources, memory_of, network_memories
 from platform.config.run import RunConfig
-from platform.config.trial import SCRATCH, TrialSettings
+from platform.config.trial import SCRATCH, GateConfig, TrialSettings
 
 Fault = tuple[Place, str]
 
@@ -29,24 +30,45 @@ def disagreements(run: RunConfig) -> Iterator[Fault]:
             f"no trial would ever stop early: it has {run.training.epochs} epochs and grace_epochs is "
             f"{run.search.asha.grace_epochs}; set grace_epochs below training.epochs, or search.asha to null",
         )
+    if run.search.seed_from_ranking and "sources" not in run.search.space:
+        yield (
+            ("search", "seed_from_ranking"),
+            "a ranking orders the sources to draw, and none are drawn; add `sources: {subset: [names]}` to "
+            "search.space, or set seed_from_ranking to false",
+        )
     for name, source in run.sources.items():
         for message in unknown_memory(run, name, source.memory):
             yield ("sources", name, "memory"), message
-    for place, message in settings_faults(run, run.trial):
+    for place, message in (*settings_faults(run, run.trial, drawable_sources(run)), *clashes(run.trial)):
         yield ("trial", *place), message
+    for message in unlike_the_target(run, run.trial.start):
+        yield ("trial", "start"), message
     for name, settings in run.compare.settings.items():
-        for place, message in settings_faults(run, settings):
+        faults = (*settings_faults(run, settings, settings.sources), *clashes(settings), *_no_start(settings))
+        for place, message in faults:
             yield ("compare", "settings", name, *place), message
+        for message in unlike_the_target(run, settings.start):
+            yield ("compare", "settings", name, "start"), message
+        if is_released(settings):
+            memories = (
+                (source, memory_of(run, settings, source)) for source in settings.sources if source in run.sources
+            )
+            for message in released_widths(run, memories, settings.tmu.layers):
+                yield ("compare", "settings", name, "tmu", "merge"), message
 
 
-def settings_faults(run: RunConfig, settings: TrialSettings) -> Iterator[Fault]:
-    """What this run cannot give a trial of these settings; places are counted from the settings."""
+def settings_faults(run: RunConfig, settings: TrialSettings, imitated: Sequence[str]) -> Iterator[Fault]:
+    """What this run cannot give a trial of these settings; places are counted from the settings.
+
+    `imitated` names the sources it may draw on.
+    """
     for name in settings.sources:
         for message in unknown_source(run, name):
             yield ("sources",), message
-    for name in settings.distil.source_weights:
-        for message in unknown_source(run, name):
-            yield ("distil", "source_weights", name), message
+    for place, names in (("source_weights", settings.distil.source_weights), ("memories", settings.distil.memories)):
+        for name in names:
+            for message in unknown_source(run, name):
+                yield ("distil", place, name), message
     if settings.start != SCRATCH:
         for message in unknown_source(run, settings.start):
             yield ("start",), f"{message}; or {SCRATCH!r}"
@@ -59,16 +81,81 @@ def settings_faults(run: RunConfig, settings: TrialSettings) -> Iterator[Fault]:
             f"'released' is the public code's ConvLSTM; family {run.network.family!r} takes mean, softmax or sum "
             "(or set network.family=convlstm)",
         )
+    for name, memory in settings.distil.memories.items():
+        for message in unknown_memory(run, name, memory):
+            yield ("distil", "memories", name), message
     if settings.memory is not None:
-        for name in drawable_sources(run):
+        for name in imitated:
             for message in unknown_memory(run, name, settings.memory):
-                yield ("memory",), message
+                if name not in settings.distil.memories:
+                    yield ("memory",), message
 
 
-def drawable_sources(run: RunConfig) -> tuple[str, ...]:
-    """The sources that some trial of this run may imitate."""
-    drawn = run.search.space.get("sources")
-    return (drawn.subset or ()) if drawn is not None else run.trial.sources
+def clashes(settings: TrialSettings) -> Iterator[Fault]:
+    """Settings that contradict each other, or that the others leave without effect."""
+    distil, gates = settings.distil, settings.tmu
+    if settings.transfer == "knowledge_flow":
+        flow = "knowledge_flow borrows the sources' memories, and is weaned off them by a penalty"
+        if distil.what != "memory":
+            yield ("distil", "what"), f"{flow}; it cannot imitate {distil.what}: set distil.what to memory"
+        if distil.weight == 0:
+            yield ("distil", "weight"), f"{flow} whose weight is 0 here; raise distil.weight above 0"
+        if not distil.added:
+            yield ("distil", "added"), f"{flow} that must be added; set distil.added to true"
+        if distil.schedule != "constant":
+            yield ("distil", "schedule"), f"{flow} that must not fade; set distil.schedule to constant"
+        if distil.until < 1:
+            yield ("distil", "until"), f"{flow} that must last; set distil.until to 1"
+    elif is_released(settings):
+        fixed = GateConfig(layers=gates.layers, merge="released")
+        for name in ("gate", "bias", "kernel_size"):
+            if getattr(gates, name) != getattr(fixed, name):
+                yield (
+                    ("tmu", name),
+                    f"{getattr(gates, name)!r} changes nothing: tmu.merge 'released' has gates of its own; "
+                    f"set it to {getattr(fixed, name)!r} (the default), or take mean, softmax or sum",
+                )
+
+
+def is_released(settings: TrialSettings) -> bool:
+    """Would a target of these settings, where it has sources, have the public code's cell?"""
+    return settings.tmu.merge == "released" and settings.transfer == "tmu" and settings.distil.what == "memory"
+
+
+def released_widths(run: RunConfig, memories: Iterable[tuple[str, str]], layers: Iterable[int]) -> Iterator[str]:
+    """The released cell takes memories as wide as its own. For sources of the bank the cell itself says so."""
+    layers = [layer for layer in layers if layer < len(run.network.hidden)]
+    for name, memory in memories:
+        channels = network_memories(run.sources[name].network or run.network).get(memory)
+        if channels is None or run.sources[name].bank is not None:
+            continue
+        for layer in layers:
+            if channels != (width := run.network.hidden[layer]):
+                yield (
+                    f"'released' needs equal widths: {memory} of source {name!r} has {channels} channels, layer "
+                    f"{layer} of the target {width}; take mean, softmax or sum, or make network.hidden equal"
+                )
+
+
+def _no_start(settings: TrialSettings) -> Iterator[Fault]:
+    if settings.start == SCRATCH and settings.l2_sp > 0:
+        yield (
+            ("l2_sp",),
+            f"pulls weights back to the source they started from, but this starts from {SCRATCH!r}; "
+            "set start to a source, or l2_sp to 0",
+        )
+
+
+def unlike_the_target(run: RunConfig, start: str) -> Iterator[str]:
+    """Weights to start from fit one geometry. An entry of the bank is compared when its card is read."""
+    source = run.sources.get(start)
+    if source is None or source.network is None or source.benchmark is None:
+        return
+    theirs, ours = source.network.model_dump(), run.network.model_dump()
+    theirs["frame_size"], ours["frame_size"] = source.benchmark.frame_size, run.benchmark.frame_size
+    if differing := [name for name in ours if theirs[name] != ours[name]]:
+        told = ", ".join(f"{name} {theirs[name]} against the target's {ours[name]}" for name in differing)
+        yield f"a target cannot start from source {start!r}: {told}. Take it out of `start`, or make them equal"
 
 
 def unknown_source(run: RunConfig, name: str) -> Iterator[str]:
@@ -79,18 +166,11 @@ def unknown_source(run: RunConfig, name: str) -> Iterator[str]:
 
 def unknown_memory(run: RunConfig, name: str, memory: str) -> Iterator[str]:
     """Has the source this memory? One that lies in the bank is asked when its card is read."""
-    from tmu_models.families import known_families  # torch: only a valid file waits for it
-
     source = run.sources.get(name)
     if source is None or source.bank is not None:
         return
-    network = source.network or run.network
-    family = known_families().get(network.family)
-    if family is None:
-        return
-    kinds = ("cell", "spatiotemporal") if family.has_flow else ("cell",)
-    has = [f"{kind}/{layer}" for kind in kinds for layer in range(len(network.hidden))]
-    if memory not in has:
+    has = network_memories(source.network or run.network)
+    if has and memory not in has:
         yield f"source {name!r} has no memory {memory!r}{nearest(memory, has)}; it has {', '.join(has)}"
 
 
@@ -102,14 +182,15 @@ def nearest(name: str, known: object) -> str:
 
 def _is_released_family(family: str) -> bool:
     from tmu_models.convlstm import ConvLSTMCell
-    from tmu_models.families import known_families
+    from tmu_models.families import cell_class, known_families
 
-    cell = known_families().get(family, ConvLSTMCell)  # a family nobody knows is a fault of its own
-    return issubclass(cell, ConvLSTMCell)
+    # A family nobody knows is a fault of its own.
+    return family not in known_families() or issubclass(cell_class(family), ConvLSTMCell)
 
 
 def _families(run: RunConfig) -> Iterator[Fault]:
-    from tmu_models.families import known_families
+    from tmu_models import ShapeError
+    from tmu_models.families import cell_class, known_families
 
     families = known_families()
     networks: dict[Place, NetworkConfig] = {("network",): run.network}
@@ -118,9 +199,15 @@ def _families(run: RunConfig) -> Iterator[Fault]:
         if network.family not in families:
             known = ", ".join(families)
             yield (*place, "family"), f"no family {network.family!r}{nearest(network.family, families)}; known: {known}"
-        elif network.decoupling and not families[network.family].has_flow:
+            continue
+        try:
+            has_flow = cell_class(network.family).has_flow
+        except ShapeError as error:
+            yield (*place, "family"), str(error)
+            continue
+        if network.decoupling and not has_flow:
             yield (*place, "decoupling"), f"family {network.family!r} has one memory only: nothing to decouple"
-        elif families[network.family].has_flow and len(set(network.hidden)) > 1:
+        elif has_flow and len(set(network.hidden)) > 1:
             yield (*place, "hidden"), f"family {network.family!r} passes one memory through all layers: make them equal"
 
 

@@ -141,6 +141,8 @@ class _Draft:
     @staticmethod
     def _join_space_names(keys: list[str]) -> list[str]:
         """`search.space.tmu.merge.choice` addresses the parameter `tmu.merge`, whose own name has a dot."""
+        if keys[:3] == ["search", "space", "sources"] and keys[4:5] == ["memory"]:
+            return [*keys[:2], ".".join(keys[2:5]), *keys[5:]]
         if keys[:2] == ["search", "space"] and len(keys) > 3 and keys[2] in ("tmu", "distil"):
             return [*keys[:2], f"{keys[2]}.{keys[3]}", *keys[4:]]
         return keys

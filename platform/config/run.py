@@ -21,7 +21,7 @@ class SourceConfig(Model):
     What a recipe leaves out (network, frame size, lengths) it takes from the run, so that memories fit.
     """
 
-    bank: str | None = None  # the name of an entry of the bank; then nothing else is given
+    bank: str | None = None  # the name of an entry of the bank; then nothing else is given but `memory`
     benchmark: BenchmarkConfig | None = None
     network: NetworkConfig | None = None
     pretraining: PretrainingConfig | None = None
@@ -31,6 +31,11 @@ class SourceConfig(Model):
     def _one_origin(self) -> "SourceConfig":
         if (self.bank is None) == (self.benchmark is None):
             raise ValueError("a source needs either `bank: NAME` or a `benchmark` to be pretrained on")
+        if self.bank is not None and (self.network is not None or self.pretraining is not None):
+            raise ValueError(
+                f"the card of bank entry {self.bank!r} tells its network and how it was made; drop `network` and "
+                "`pretraining`, or replace `bank` by a `benchmark` to pretrain it on"
+            )
         return self
 
 

@@ -1,14 +1,16 @@
 """What a search may draw: one `Parameter` for each setting of a trial that the YAML frees.
 
-Names are dotted paths into `TrialSettings`. Two are special: `sources` is drawn as one yes-or-no a source, and
-`distil.source_weight` as one number for each source that was drawn.
+Names are dotted paths into `TrialSettings`. Three are special: `sources` is drawn as one yes-or-no a source,
+`distil.source_weight` as one number for each source that was drawn, and `sources.NAME.memory` where that source was.
 """
 
+import re
 from typing import Annotated, Any
 
 from pydantic import Field, PositiveFloat, model_validator
 
 from platform.config.model import Model
+from platform.config.trial import TrialSettings
 
 SPACE_NAMES = (
     "sources",
@@ -32,6 +34,32 @@ SPACE_NAMES = (
 )
 # Drawn only when at least one source was: without sources they change nothing.
 NEEDS_SOURCES = ("feed", "memory", "transfer", "tmu.", "distil.")
+# Drawn before the others: they decide which of these change anything.
+DECIDING = ("transfer", "distil.what", "tmu.merge")
+
+_SOURCE_MEMORY = re.compile(r"^sources\.([^.]+)\.memory$")
+_OF_GATES = ("tmu.gate", "tmu.bias", "tmu.kernel_size")
+_OF_IMITATION = ("distil.what", "distil.schedule", "distil.until", "distil.normalise", "distil.source_weight")
+
+
+def source_of(name: str) -> str | None:
+    """The source whose memory the parameter `sources.NAME.memory` chooses; None for any other name."""
+    found = _SOURCE_MEMORY.match(name)
+    return found[1] if found else None
+
+
+def is_idle(name: str, settings: TrialSettings) -> bool:
+    """Would the parameter `name` change nothing beside the rest of `settings`?"""
+    source = source_of(name)
+    if source is not None and source not in settings.sources:
+        return True
+    if not settings.sources and name.startswith(NEEDS_SOURCES):
+        return True
+    if settings.transfer == "knowledge_flow":
+        return name in (*_OF_GATES, "tmu.merge", *_OF_IMITATION)
+    if settings.distil.what == "frames":
+        return source is not None or name in ("memory", "transfer") or name.startswith("tmu.")
+    return settings.tmu.merge == "released" and name in _OF_GATES
 
 
 class Parameter(Model):

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from platform.config.model import Model
 
@@ -21,6 +21,12 @@ class SamplingConfig(Model):
     begin: Annotated[float, Field(ge=0, lt=1)] = 0.3125
     rise: Annotated[float, Field(gt=0, le=1)] = 0.0625
     until: Annotated[float, Field(gt=0, le=1)] = 0.625
+
+    @model_validator(mode="after")
+    def _begins_before_it_ends(self) -> "SamplingConfig":
+        if self.kind == "reverse" and self.begin >= self.until:
+            raise ValueError(f"begin {self.begin:g} must lie below until {self.until:g}; lower begin, or raise until")
+        return self
 
 
 class TrainingConfig(Model):

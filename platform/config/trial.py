@@ -38,6 +38,7 @@ class DistilConfig(Model):
     schedule: Literal["constant", "linear", "cosine"] = "constant"  # of the weight, down to 0 at `until`
     until: Annotated[float, Field(gt=0, le=1)] = 1.0  # fraction of training after which nothing is imitated
     source_weights: dict[str, PositiveFloat] = {}  # relative weight of a source; 1 where it is not named
+    memories: dict[str, str] = {}  # which memory of a source, e.g. spatiotemporal/0; before every other `memory`
 
 
 class TrialSettings(Model):

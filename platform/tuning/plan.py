@@ -10,13 +10,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from platform.bank.bank import count_parameters
+from platform.bank.bank import Bank, count_parameters
 from platform.bank.networks import build_network
 from platform.benchmarks.blocks import ClipBlocks
 from platform.benchmarks.catalog import estimate_clips, find_benchmark
+from platform.config.agreement import unlike_the_target
 from platform.config.benchmark import SPLIT_NAMES, BenchmarkConfig, SplitName
 from platform.config.errors import UserError
 from platform.config.home import Home
+from platform.config.network import NetworkConfig
+from platform.config.reach import imitated_memories, network_memories, possible
 from platform.config.run import RunConfig
 from platform.config.space import Parameter
 from platform.config.training import TrainingConfig
@@ -63,14 +66,18 @@ class SearchPlan:
     steps_per_trial: int
     pretraining_steps: int
     pretraining_clips: int  # shown in these steps: a source may have a batch size of its own
-    memory_bytes: int  # if every source were drawn, both directions
+    networks: dict[str, NetworkConfig]  # of each source
+    memory_bytes: int  # if every memory of every source were drawn, both directions
 
     @classmethod
     def make(cls, config: RunConfig, home: Home) -> "SearchPlan":
-        """Touches nothing. Raises UserError where a benchmark is missing and has no stand-in."""
+        """Touches nothing. Raises UserError where a benchmark is missing and has no stand-in, or a memory is."""
         target = clip_counts(config.benchmark, home)
         sources = {n: clip_counts(s.benchmark, home) for n, s in config.sources.items() if s.benchmark is not None}
         entries = bank_entries(config, home)
+        networks = source_networks(config, home)
+        check_memories(config, networks)
+        check_starts(config)
         steps = clips = 0
         for name, source in config.sources.items():
             if entries[name] is None and source.pretraining is not None:
@@ -84,7 +91,8 @@ class SearchPlan:
             steps_per_trial=target.num_steps(config.training),
             pretraining_steps=steps,
             pretraining_clips=clips,
-            memory_bytes=memory_bytes(config, target.counts["train"]),
+            networks=networks,
+            memory_bytes=memory_bytes(config, networks, target.counts["train"]),
         )
 
 
@@ -101,16 +109,55 @@ def clip_counts(config: BenchmarkConfig, home: Home) -> ClipCounts:
     return ClipCounts(f"{config.dataset} (synthetic)", estimate_clips(config), config.block_clips, None)
 
 
-def memory_bytes(config: RunConfig, num_clips: int) -> int:
+def source_networks(config: RunConfig, home: Home) -> dict[str, NetworkConfig]:
+    """The network of each source: what the card of a bank entry says, else its recipe. Raises UserError as `Bank`."""
+    bank = Bank(home.bank)
+    return {
+        name: bank.card(source.bank).network if source.bank is not None else source.network or config.network
+        for name, source in config.sources.items()
+    }
+
+
+def check_memories(config: RunConfig, networks: Mapping[str, NetworkConfig]) -> None:
+    """Raises UserError naming every memory that a trial may imitate and its source does not have.
+
+    Recipes were checked with the YAML; this asks the cards of bank entries too.
+    """
+    faults = []
+    for name, memories in imitated_memories(config).items():
+        has = network_memories(networks[name])
+        missing = [memory for memory in memories if memory not in has]
+        if missing:
+            faults.append(f"source {name!r} has no memory {', '.join(map(repr, missing))}; it has {', '.join(has)}.")
+    if faults:
+        raise UserError("\n".join([*faults, "Name one of these in `memory`, or leave the source out."]))
+
+
+def check_starts(config: RunConfig) -> None:
+    """Raises UserError where a search draws a start whose recipe has not the target's geometry.
+
+    Better said before it is pretrained. Entries of the bank are compared by their cards, see `TargetPlan.build`.
+    """
+    faults = [f for start in possible(config, "start", config.trial.start) for f in unlike_the_target(config, start)]
+    if faults:
+        raise UserError("\n".join(f"{fault}." for fault in faults))
+
+
+def memory_bytes(config: RunConfig, networks: Mapping[str, NetworkConfig], num_clips: int) -> int:
     """Size of all memories a search can ask for, as stored (float16), on one node."""
+    trial, compared = config.trial, config.compare.settings.values()
     cells = (config.benchmark.frame_size // config.network.patch_size) ** 2
+    whats = {*possible(config, "distil.what", trial.distil.what), *(settings.distil.what for settings in compared)}
+    feeds = {*possible(config, "feed", trial.feed), *(settings.feed for settings in compared)}
     values = 0
-    for source in config.sources.values():
-        hidden = (source.network or config.network).hidden
-        layer = int(source.memory.partition("/")[2] or 0)
-        values += hidden[min(layer, len(hidden) - 1)] * cells
+    for name, memories in imitated_memories(config).items():
+        if "memory" in whats:
+            channels = network_memories(networks[name])
+            values += sum(channels[memory] for memory in memories) * cells
+        if "frames" in whats:
+            values += CHANNELS_UNTIL_KNOWN * config.benchmark.frame_size**2
     directions = 2 if config.training.reverse else 1
-    return 2 * values * (config.benchmark.total_length - 1) * num_clips * directions
+    return 2 * values * (config.benchmark.total_length - 1) * num_clips * directions * len(feeds)
 
 
 @dataclass(frozen=True)
@@ -157,8 +204,7 @@ def print_plan(plan: SearchPlan, home: Home, console: Console) -> None:
     sources = Table("source", "from", "network", "", box=None, header_style="bold")
     for name, source in config.sources.items():
         origin = plan.sources[name].label if name in plan.sources else escape(f"bank entry {source.bank}")
-        network = source.network or config.network
-        entry = plan.entries[name]
+        network, entry = plan.networks[name], plan.entries[name]
         sources.add_row(name, origin, f"{network.family} {list(network.hidden)}", escape(entry or "must be pretrained"))
     console.print(sources, "")
     space = Table("searched", "values", box=None, header_style="bold")

@@ -1,8 +1,9 @@
 """From a YAML's space to one trial's settings, drawn by an Optuna trial.
 
 Optuna's names are the space's own (`tmu.merge`, `distil.weight`); a source subset is one yes-or-no a source
-(`source.digits_1`), so that importances and effects are told for each source. What has no effect without sources is
-drawn only when there are some, and a source's own weight only when that source is.
+(`source.digits_1`), so that importances and effects are told for each source. What has no effect beside the rest is
+not drawn: nothing of transfer without sources, a source's own weight and memory only when that source is, the gates'
+settings not where the merge or the way of transfer has none.
 """
 
 import json
@@ -12,7 +13,7 @@ from typing import Any
 
 import optuna
 
-from platform.config.space import NEEDS_SOURCES, Parameter
+from platform.config.space import DECIDING, Parameter, is_idle, source_of
 from platform.config.trial import SCRATCH, TrialSettings, with_setting
 
 SOURCE_PREFIX = "source."
@@ -26,7 +27,7 @@ class SettingsSpace:
     base: TrialSettings
 
     def draw(self, trial: optuna.Trial) -> TrialSettings:
-        """Suggests every free setting of this trial, in the order of the YAML, sources first."""
+        """Suggests every free setting of this trial: sources, what decides about others, then the order of the YAML."""
         settings = self.base
         drawn: dict[str, Any] = {}
         if subset := self.parameters.get("sources"):
@@ -34,21 +35,35 @@ class SettingsSpace:
                 name: trial.suggest_categorical(SOURCE_PREFIX + name, [True, False]) for name in subset.subset or ()
             }
             settings = with_setting(settings, "sources", tuple(name for name, flag in flags.items() if flag))
-        for name, parameter in self.parameters.items():
-            if name == "sources" or not self._applies(name, parameter, settings, drawn):
+        for name in self._order():
+            parameter = self.parameters[name]
+            if is_idle(name, settings) or not _holds(parameter, drawn):
                 continue
             if name == "distil.source_weight":
                 weights = {source: _suggest(trial, f"{name}.{source}", parameter) for source in settings.sources}
                 settings = with_setting(settings, "distil.source_weights", weights)
                 continue
             drawn[name] = _suggest(trial, name, parameter)
-            settings = with_setting(settings, name, drawn[name])
+            if (source := source_of(name)) is not None:
+                memories = {**settings.distil.memories, source: drawn[name]}
+                settings = with_setting(settings, "distil.memories", memories)
+            else:
+                settings = with_setting(settings, name, drawn[name])
         return settings
 
-    def _applies(self, name: str, parameter: Parameter, settings: TrialSettings, drawn: Mapping[str, Any]) -> bool:
-        if not settings.sources and name.startswith(NEEDS_SOURCES):
-            return False
-        return all(name in drawn and drawn[name] in allowed for name, allowed in parameter.when.items())
+    def _order(self) -> list[str]:
+        """All but `sources`; each after those its conditions name."""
+        ordered: dict[str, None] = {}
+
+        def put(name: str) -> None:
+            for condition in self.parameters[name].when:
+                put(condition)
+            ordered[name] = None
+
+        for name in (*(name for name in DECIDING if name in self.parameters), *self.parameters):
+            if name != "sources":
+                put(name)
+        return list(ordered)
 
     def first_trials(self, ranking: Sequence[str] = ()) -> list[dict[str, Any]]:
         """The trials a search begins with, as Optuna parameters: no source, all of them, then the best ranked few.
@@ -67,6 +82,11 @@ class SettingsSpace:
     def _choices(self, name: str) -> tuple[Any, ...] | None:
         parameter = self.parameters.get(name)
         return parameter.choice if parameter else None
+
+
+def _holds(parameter: Parameter, drawn: Mapping[str, Any]) -> bool:
+    """Were all that its conditions name drawn, and so?"""
+    return all(name in drawn and drawn[name] in allowed for name, allowed in parameter.when.items())
 
 
 def _suggest(trial: optuna.Trial, name: str, parameter: Parameter) -> Any:

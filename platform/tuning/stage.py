@@ -28,7 +28,7 @@ from platform.results.scores import readable_bytes
 from platform.training.lpips import load_lpips, why_no_lpips
 from platform.training.versions import hardware, package_versions
 from platform.tuning.cluster import log_libraries_to
-from platform.tuning.plan import memory_bytes
+from platform.tuning.plan import check_memories, check_starts, memory_bytes, source_networks
 from platform.tuning.pretraining import SourceSpec, bank_entries, pretrain_missing, specs
 from platform.tuning.resources import TrialResources, trial_resources
 from platform.tuning.target import TargetPlan
@@ -46,13 +46,14 @@ def stage(
     resources = trial_resources(config.resources, ray.nodes(), len(config.sources))
     for note in resources.notes:
         console.print(f"[yellow]note:[/] {note}")
+    check_memories(config, source_networks(config, home))
     check_starts(config)
+    check_imported_starts(config, home, benchmark)
     entries = pretrain_sources(config, home, resources, console)
     served = served_sources(config, home, entries, benchmark)
     begin_run_folder(config, folder, benchmark, home, entries)
     log_libraries_to(folder.log)
     plan = TrialPlan(TargetPlan(config, home, entries), served, config.resources.threads_per_trial)
-    check_imported_starts(plan.target, benchmark)
     note_full_disk(config, home, benchmark, console)
     servers = start_servers(
         served,
@@ -118,33 +119,23 @@ def served_sources(
 def starts(config: RunConfig) -> list[str]:
     """Every source that a trial of this run may start from."""
     space = config.search.space.get("start")
-    offered = [config.trial.start, *((space.choice or ()) if space else ())]
+    compared = (settings.start for settings in config.compare.settings.values())
+    offered = [config.trial.start, *((space.choice or ()) if space else ()), *compared]
     return [start for start in dict.fromkeys(offered) if start != SCRATCH]
 
 
-def check_starts(config: RunConfig) -> None:
-    """Every recipe to start from has the target's geometry; better said now than after pretraining it."""
+def check_imported_starts(config: RunConfig, home: Home, benchmark: Benchmark) -> None:
+    """Bank entries to start from have the target's geometry too, by their cards."""
+    imported = {name: source.bank for name, source in config.sources.items() if source.bank is not None}
+    plan = TargetPlan(config, home, imported)
     for start in starts(config):
-        source = config.sources[start]
-        if source.network is None or source.benchmark is None:
-            continue
-        if (source.network, source.benchmark.frame_size) != (config.network, config.benchmark.frame_size):
-            raise UserError(
-                f"a target cannot start from source {start!r}, whose network is {source.network.model_dump()} on "
-                f"frames of {source.benchmark.frame_size}; the target's is {config.network.model_dump()} on "
-                f"{config.benchmark.frame_size}. Take it out of `start`, or make them equal."
-            )
-
-
-def check_imported_starts(plan: TargetPlan, benchmark: Benchmark) -> None:
-    """The same for entries of the bank, whose geometry their cards tell."""
-    for start in starts(plan.config):
-        plan.build(TrialSettings(start=start), 0, benchmark.channels)
+        if start in imported:
+            plan.build(TrialSettings(start=start), 0, benchmark.channels)
 
 
 def note_full_disk(config: RunConfig, home: Home, benchmark: Benchmark, console: Console) -> None:
     """Say when the disk cannot hold every memory that the search may ask for."""
-    wanted = memory_bytes(config, benchmark.blocks("train").num_clips)
+    wanted = memory_bytes(config, source_networks(config, home), benchmark.blocks("train").num_clips)
     home.memory.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(home.memory).free
     if wanted > free:

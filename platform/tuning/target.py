@@ -17,6 +17,7 @@ from platform.bank.networks import add_gates, build_from_card, build_network
 from platform.benchmarks.catalog import Benchmark, open_benchmark
 from platform.config.errors import UserError
 from platform.config.home import Home
+from platform.config.reach import memory_of
 from platform.config.run import RunConfig
 from platform.config.trial import SCRATCH, TrialSettings
 from platform.memory.compute import no_such_memory
@@ -43,7 +44,7 @@ class TargetPlan:
         """Which memory of a source a trial imitates."""
         if settings.distil.what == "frames":
             return FRAMES
-        return settings.memory or self.config.sources[source].memory
+        return memory_of(self.config, settings, source)
 
     def build(self, settings: TrialSettings, seed: int, channels: int) -> tuple[VideoPredictor, StartingPoint | None]:
         """The untrained target, and where its weights came from if that was a source.
@@ -67,16 +68,20 @@ class TargetPlan:
 
     def _start_weights(self, source: str, channels: int) -> dict[str, torch.Tensor]:
         bank, entry = Bank(self.home.bank), self.entries[source]
-        card, frame_size = bank.card(entry), self.config.benchmark.frame_size
-        fits = (
-            card.network == self.config.network and card.frame_size in (None, frame_size) and card.channels == channels
-        )
-        if not fits or card.transfer is not None:
+        card, config = bank.card(entry), self.config
+        frame_size = config.benchmark.frame_size
+        theirs = {**card.network.model_dump(), "channels": card.channels, "frame_size": card.frame_size or frame_size}
+        ours = {**config.network.model_dump(), "channels": channels, "frame_size": frame_size}
+        if theirs != ours:
             raise UserError(
-                f"a target cannot start from source {source!r}, whose network is {card.network.model_dump()}"
-                f"{' with TMUs' if card.transfer else ''} on frames of {card.frame_size}; the target's is "
-                f"{self.config.network.model_dump()} on {frame_size}. "
+                f"a target cannot start from source {source!r}, whose network is {theirs}; the target's is {ours}. "
                 "Take it out of `start`, or make them equal."
+            )
+        if card.transfer is not None:
+            raise UserError(
+                f"a target cannot start from source {source!r}: it was itself a target, and its layers "
+                f"{list(card.transfer.gates.layers)} are TMUs of {', '.join(card.transfer.sources)}. "
+                "Take it out of `start`; its memories can be imitated."
             )
         return bank.load(entry).state_dict()
 

@@ -1,5 +1,6 @@
 """The plan counts what training will do, before anything is done, and prints what the user wrote as it was written."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from io import StringIO
@@ -8,9 +9,14 @@ import pytest
 import torch
 from rich.console import Console
 
+from platform.bank.bank import Bank
+from platform.bank.card import Card, TrainingData
+from platform.bank.networks import build_network
 from platform.benchmarks.catalog import open_benchmark
 from platform.config.benchmark import BenchmarkConfig
+from platform.config.errors import UserError
 from platform.config.home import Home
+from platform.config.network import NetworkConfig
 from platform.config.run import RunConfig
 from platform.config.training import TrainingConfig
 from platform.training.run import num_steps
@@ -94,3 +100,71 @@ def test_counts_are_told_with_where_they_come_from(tiny_home: Home, tiny_config:
     counts: ClipCounts = clip_counts(tiny_config().benchmark, tiny_home)
     assert (counts.label, counts.prepared) == ("flying_digits_2", True)
     assert counts.counts == {"train": 20, "validation": 6, "test": 6}
+
+
+@pytest.fixture
+def with_imported(tiny_home: Home, tiny_config: MakeConfig) -> Callable[..., RunConfig]:
+    """A run beside whose recipe `one` the bank's entry `flow` is a source, unlike the target."""
+    network = NetworkConfig(family="predrnn", hidden=(6, 6, 6), kernel_size=3, patch_size=2)
+    card = Card(
+        name="flow",
+        network=network,
+        channels=1,
+        frame_size=32,
+        weights_sha256="",
+        data=TrainingData(label="nothing", synthetic=True),
+        parameters=1,
+        created="2026-01-01",
+    )
+    bank = Bank(tiny_home.bank)
+    if "imported-flow" not in bank.entries():
+        bank.add("imported-flow", build_network(network, channels=1, frame_size=32), card)
+    both = ("sources.flow={bank: imported-flow}", "search.space.sources.subset=[one, flow]")
+    return lambda *overrides: tiny_config(*both, *overrides)
+
+
+def test_a_source_of_the_bank_is_shown_as_its_card_says(tiny_home: Home, with_imported: MakeConfig) -> None:
+    assert re.search(r"flow +bank entry imported-flow +predrnn \[6, 6, 6\]", printed(with_imported(), tiny_home))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "channels", "frames"),
+    [
+        ((), 8 + 6, 0),
+        (("search.space.sources.subset=[one]",), 8, 0),
+        (("search.space.memory.choice=[cell/0, cell/1, null]",), 2 * 8 + 2 * 6, 0),
+        (("search.space.sources.flow.memory.choice=[cell/0, spatiotemporal/2]",), 8 + 2 * 6, 0),
+        (("search.space.feed.choice=[own, truth]",), 2 * (8 + 6), 0),
+        (("trial.distil.what=frames",), 0, 2),
+        (("search.space.distil.what.choice=[memory, frames]",), 8 + 6, 2),
+    ],
+)
+def test_the_plan_counts_every_memory_that_may_be_asked_for(
+    tiny_home: Home, with_imported: MakeConfig, overrides: tuple[str, ...], channels: int, frames: int
+) -> None:
+    """Of 20 clips in both directions, each of 5 steps, on the target's 4x4 grid, and frames of 16x16, in float16."""
+    plan = SearchPlan.make(with_imported(*overrides), tiny_home)
+    assert plan.memory_bytes == 2 * 20 * 2 * 5 * (channels * 4 * 4 + frames * 16 * 16)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "search.space.sources.flow.memory.choice=[cell/0, cell/77, banana]",
+        "compare.settings.a={sources: [flow], distil: {memories: {flow: banana}}}",
+        "sources.flow.memory=banana",
+    ],
+)
+def test_a_memory_that_a_source_of_the_bank_lacks_is_refused_before_anything_starts(
+    tiny_home: Home, with_imported: MakeConfig, override: str
+) -> None:
+    with pytest.raises(UserError, match=r"source 'flow' has no memory .*'banana'; it has cell/0, .*spatiotemporal/2"):
+        SearchPlan.make(with_imported(override), tiny_home)
+    SearchPlan.make(with_imported("search.space.sources.flow.memory.choice=[cell/2, spatiotemporal/2]"), tiny_home)
+
+
+def test_a_drawn_start_of_another_geometry_is_refused_before_anything_starts(
+    tiny_home: Home, tiny_config: MakeConfig
+) -> None:
+    with pytest.raises(UserError, match=r"start from source 'one': hidden \(4,\) against .*\(8, 8\). Take it out of"):
+        SearchPlan.make(tiny_config("sources.one.network.hidden=[4]"), tiny_home)

@@ -79,3 +79,43 @@ def test_whatever_optuna_draws_is_valid(seed: int) -> None:
     for _ in range(20):
         settings = SettingsSpace(SPACE, TrialSettings()).draw(study.ask())
         assert set(settings.distil.source_weights) == set(settings.sources)
+
+
+def test_a_memory_of_its_own_is_drawn_only_for_a_source_that_is() -> None:
+    space = {
+        "sources": Parameter(subset=("a", "b")),
+        "sources.a.memory": Parameter(choice=("cell/0", "spatiotemporal/0")),
+        "sources.b.memory": Parameter(choice=("cell/0", "cell/1")),
+    }
+    trial = optuna.trial.FixedTrial({"source.a": True, "source.b": False, "sources.a.memory": "spatiotemporal/0"})
+    base = TrialSettings.model_validate({"distil": {"memories": {"b": "cell/1"}}})
+    settings = SettingsSpace(space, base).draw(trial)  # type: ignore[arg-type]
+    assert settings.distil.memories == {"a": "spatiotemporal/0", "b": "cell/1"}
+
+
+@pytest.mark.parametrize(
+    ("decided", "left"),
+    [
+        ({"transfer": "knowledge_flow"}, {"distil.weight"}),
+        ({"transfer": "tmu", "distil.what": "frames"}, {"distil.weight", "distil.until"}),
+        ({"transfer": "tmu", "distil.what": "memory", "tmu.merge": "released"}, {"distil.weight", "distil.until"}),
+        (
+            {"transfer": "tmu", "distil.what": "memory", "tmu.merge": "mean"},
+            {"distil.weight", "distil.until", "tmu.gate"},
+        ),
+    ],
+)
+def test_what_changes_nothing_beside_the_rest_is_not_drawn(decided: dict[str, str], left: set[str]) -> None:
+    """Although it stands first in the YAML."""
+    space = {
+        "tmu.gate": Parameter(choice=("place", "none")),
+        "distil.weight": Parameter(choice=(0.1, 0.2)),
+        "distil.until": Parameter(choice=(0.5, 1.0)),
+        "tmu.merge": Parameter(choice=("mean", "released")),
+        "distil.what": Parameter(choice=("memory", "frames")),
+        "transfer": Parameter(choice=("tmu", "knowledge_flow")),
+    }
+    rest = {"tmu.gate": "none", "distil.weight": 0.2, "distil.until": 0.5}
+    trial = optuna.trial.FixedTrial({**rest, "tmu.merge": "mean", "distil.what": "memory", **decided})
+    SettingsSpace(space, TrialSettings(sources=("a",))).draw(trial)  # type: ignore[arg-type]
+    assert set(trial.params) - set(decided) == left

@@ -6,16 +6,18 @@ import pytest
 import torch
 
 from platform.bank.bank import Bank, count_parameters
-from platform.bank.card import Card, TrainingData
-from platform.bank.networks import build_network
+from platform.bank.card import Card, TrainingData, Transfer
+from platform.bank.networks import add_gates, build_network
 from platform.benchmarks.catalog import open_benchmark
+from platform.benchmarks.tensors import clips_to_float
 from platform.config.errors import UserError
 from platform.config.home import Home
 from platform.config.network import NetworkConfig
-from platform.config.run import RunConfig
-from platform.config.trial import TrialSettings
+from platform.config.run import RunConfig, SourceConfig
+from platform.config.trial import GateConfig, TrialSettings
 from platform.memory.blocks import BlockStore
 from platform.memory.compute import SourceRunner
+from platform.memory.fit import fit_frames, resize
 from platform.memory.in_process import InProcessMemory
 from platform.memory.request import MemoryIdentity
 from platform.tuning.target import Target, TargetPlan
@@ -139,6 +141,58 @@ def test_knowledge_flow_is_weaned_off_its_teachers(plan: TargetPlan) -> None:
 def test_a_start_of_another_geometry_is_refused_with_both(plan: TargetPlan) -> None:
     with pytest.raises(UserError, match=r"cannot start from source 'other', whose network is .*predrnn.* Take it out"):
         target(plan, start="other")
+
+
+def test_a_start_that_was_itself_a_target_is_refused(plan: TargetPlan) -> None:
+    """Its network has the target's geometry; its layers do not."""
+    bank = Bank(plan.home.bank)
+    network, card = build_network(SAME, channels=1, frame_size=16), bank.card("plan-same")
+    transfer = Transfer(gates=GateConfig(layers=(1,)), sources={"elsewhere": 8})
+    add_gates(network, transfer.gates, transfer.sources)
+    bank.add("plan-target", network, card.model_copy(update={"name": "target", "transfer": transfer}))
+    config = plan.config.model_copy(update={"sources": {"target": SourceConfig(bank="plan-target")}})
+    with pytest.raises(UserError, match=r"its layers \[1\] are TMUs of elsewhere. Take it out of `start`"):
+        target(TargetPlan(config, plan.home, {"target": "plan-target"}), start="target")
+
+
+def test_a_start_that_runs_at_any_frame_size_fits(plan: TargetPlan) -> None:
+    bank = Bank(plan.home.bank)
+    card = bank.card("plan-same").model_copy(update={"frame_size": None})
+    bank.add("plan-any", build_network(SAME, channels=1, frame_size=None), card)
+    config = plan.config.model_copy(update={"sources": {"any": SourceConfig(bank="plan-any")}})
+    wanted = bank.load("plan-any").state_dict()
+    network, _ = TargetPlan(config, plan.home, {"any": "plan-any"}).build(TrialSettings(start="any"), 0, 1)
+    assert all(torch.equal(weight, wanted[name]) for name, weight in network.state_dict().items())
+
+
+def test_each_source_is_imitated_in_the_memory_that_was_named_for_it(plan: TargetPlan) -> None:
+    """Its own setting goes before that of all sources, and that before the source's."""
+    own = {"other": "spatiotemporal/1"}
+    for settings, expected in (
+        ({}, {"other": "spatiotemporal/0", "same": "cell/0"}),
+        ({"memory": "cell/1"}, {"other": "cell/1", "same": "cell/1"}),
+        ({"distil": {"memories": own}}, {"other": "spatiotemporal/1", "same": "cell/0"}),
+        ({"memory": "cell/1", "distil": {"memories": own}}, {"other": "spatiotemporal/1", "same": "cell/1"}),
+    ):
+        imitation = target(plan, sources=BOTH, **settings).run.imitation
+        assert imitation is not None
+        assert imitation.memories == expected
+
+
+def test_a_trial_is_given_the_numbers_of_the_memory_named_for_a_source(plan: TargetPlan) -> None:
+    network = Bank(plan.home.bank).load(plan.entries["other"])
+    blocks = open_benchmark(plan.config.benchmark, plan.home).blocks("train")
+    frames = fit_frames(clips_to_float(blocks.frames(0), "cpu"), 3, (32, 32))
+    losses = set()
+    for memory in ("cell/0", "spatiotemporal/0", "spatiotemporal/1"):
+        trained = target(plan, sources=BOTH, distil={"memories": {"other": memory}})
+        assert trained.run.imitation is not None
+        served = trained.run.imitation.fetch(0, "forward")["other"]
+        with torch.inference_mode():
+            computed = resize(network(frames, input_length=3).memories[memory], (4, 4)).numpy()
+        assert served == pytest.approx(computed, abs=1e-3)
+        losses.add(trained.epoch()["distillation_loss"])
+    assert len(losses) == 3
 
 
 def test_a_memory_that_a_source_lacks_is_refused_with_those_it_has(plan: TargetPlan) -> None:
