@@ -41,14 +41,10 @@ def disagreements(run: RunConfig) -> Iterator[Fault]:
             yield ("sources", name, "memory"), message
     for place, message in (*settings_faults(run, run.trial, drawable_sources(run)), *clashes(run.trial)):
         yield ("trial", *place), message
-    for message in unlike_the_target(run, run.trial.start):
-        yield ("trial", "start"), message
     for name, settings in run.compare.settings.items():
         faults = (*settings_faults(run, settings, settings.sources), *clashes(settings), *_no_start(settings))
         for place, message in faults:
             yield ("compare", "settings", name, *place), message
-        for message in unlike_the_target(run, settings.start):
-            yield ("compare", "settings", name, "start"), message
         if is_released(settings):
             memories = (
                 (source, memory_of(run, settings, source)) for source in settings.sources if source in run.sources
@@ -72,6 +68,8 @@ def settings_faults(run: RunConfig, settings: TrialSettings, imitated: Sequence[
     if settings.start != SCRATCH:
         for message in unknown_source(run, settings.start):
             yield ("start",), f"{message}; or {SCRATCH!r}"
+        for message in _unlike_the_target(run, settings.start):
+            yield ("start",), message
     deepest = len(run.network.hidden) - 1
     if too_deep := [layer for layer in settings.tmu.layers if layer > deepest]:
         yield ("tmu", "layers"), f"layer {too_deep[0]} does not exist; the network has layers 0 to {deepest}"
@@ -146,7 +144,7 @@ def _no_start(settings: TrialSettings) -> Iterator[Fault]:
         )
 
 
-def unlike_the_target(run: RunConfig, start: str) -> Iterator[str]:
+def _unlike_the_target(run: RunConfig, start: str) -> Iterator[str]:
     """Weights to start from fit one geometry. An entry of the bank is compared when its card is read."""
     source = run.sources.get(start)
     if source is None or source.network is None or source.benchmark is None:

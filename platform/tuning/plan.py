@@ -14,18 +14,22 @@ from platform.bank.bank import Bank, count_parameters
 from platform.bank.networks import build_network
 from platform.benchmarks.blocks import ClipBlocks
 from platform.benchmarks.catalog import estimate_clips, find_benchmark
-from platform.config.agreement import unlike_the_target
+from platform.config.agreement import disagreements
 from platform.config.benchmark import SPLIT_NAMES, BenchmarkConfig, SplitName
 from platform.config.errors import UserError
 from platform.config.home import Home
 from platform.config.network import NetworkConfig
+from platform.config.places import dotted
 from platform.config.reach import imitated_memories, network_memories, possible
 from platform.config.run import RunConfig
 from platform.config.space import Parameter
+from platform.config.space_agreement import space_disagreements
 from platform.config.training import TrainingConfig
+from platform.config.trial import TrialSettings
 from platform.results.scores import readable_bytes, readable_time
 from platform.training.run import num_steps
 from platform.tuning.pretraining import bank_entries
+from platform.tuning.target import TargetPlan
 from tmu_models import distillation_loss, prediction_loss
 
 CHANNELS_UNTIL_KNOWN = 1  # both benchmarks of this version are grey
@@ -77,7 +81,7 @@ class SearchPlan:
         entries = bank_entries(config, home)
         networks = source_networks(config, home)
         check_memories(config, networks)
-        check_starts(config)
+        check_starts(config, home, target.train.channels if target.train else CHANNELS_UNTIL_KNOWN)
         steps = clips = 0
         for name, source in config.sources.items():
             if entries[name] is None and source.pretraining is not None:
@@ -119,28 +123,31 @@ def source_networks(config: RunConfig, home: Home) -> dict[str, NetworkConfig]:
 
 
 def check_memories(config: RunConfig, networks: Mapping[str, NetworkConfig]) -> None:
-    """Raises UserError naming every memory that a trial may imitate and its source does not have.
+    """Raises UserError where the networks of bank entries disagree with the run: a memory they lack, a width.
 
-    Recipes were checked with the YAML; this asks the cards of bank entries too.
+    Recipes were checked with the YAML; these are the same checks, knowing what the cards say.
     """
-    faults = []
-    for name, memories in imitated_memories(config).items():
-        has = network_memories(networks[name])
-        missing = [memory for memory in memories if memory not in has]
-        if missing:
-            faults.append(f"source {name!r} has no memory {', '.join(map(repr, missing))}; it has {', '.join(has)}.")
+    sources = {
+        name: source.model_copy(update={"bank": None, "network": networks[name]})
+        for name, source in config.sources.items()
+    }
+    known = config.model_copy(update={"sources": sources})
+    faults = [f"{dotted(place)}: {message}" for place, message in (*disagreements(known), *space_disagreements(known))]
     if faults:
-        raise UserError("\n".join([*faults, "Name one of these in `memory`, or leave the source out."]))
+        raise UserError("\n".join(faults))
 
 
-def check_starts(config: RunConfig) -> None:
-    """Raises UserError where a search draws a start whose recipe has not the target's geometry.
+def check_starts(config: RunConfig, home: Home, channels: int) -> None:
+    """Raises UserError where a trial may start from a bank entry that is not of the target's geometry.
 
-    Better said before it is pretrained. Entries of the bank are compared by their cards, see `TargetPlan.build`.
+    Recipes were compared with the YAML; this asks the cards of bank entries too.
     """
-    faults = [f for start in possible(config, "start", config.trial.start) for f in unlike_the_target(config, start)]
-    if faults:
-        raise UserError("\n".join(f"{fault}." for fault in faults))
+    imported = {name: source.bank for name, source in config.sources.items() if source.bank is not None}
+    plan = TargetPlan(config, home, imported)
+    compared = (settings.start for settings in config.compare.settings.values())
+    for start in dict.fromkeys((*possible(config, "start", config.trial.start), *compared)):
+        if start in imported:
+            plan.build(TrialSettings(start=start), 0, channels)
 
 
 def memory_bytes(config: RunConfig, networks: Mapping[str, NetworkConfig], num_clips: int) -> int:

@@ -19,7 +19,6 @@ from platform.config.errors import UserError
 from platform.config.home import Home
 from platform.config.load import dump_run
 from platform.config.run import RunConfig
-from platform.config.trial import SCRATCH, TrialSettings
 from platform.memory.actor import ServedSource, start_servers
 from platform.memory.compute import no_such_memory
 from platform.memory.request import MemoryIdentity
@@ -47,8 +46,7 @@ def stage(
     for note in resources.notes:
         console.print(f"[yellow]note:[/] {note}")
     check_memories(config, source_networks(config, home))
-    check_starts(config)
-    check_imported_starts(config, home, benchmark)
+    check_starts(config, home, benchmark.channels)
     entries = pretrain_sources(config, home, resources, console)
     served = served_sources(config, home, entries, benchmark)
     begin_run_folder(config, folder, benchmark, home, entries)
@@ -114,23 +112,6 @@ def served_sources(
         )
         served[name] = ServedSource(name, entry, identity)
     return served
-
-
-def starts(config: RunConfig) -> list[str]:
-    """Every source that a trial of this run may start from."""
-    space = config.search.space.get("start")
-    compared = (settings.start for settings in config.compare.settings.values())
-    offered = [config.trial.start, *((space.choice or ()) if space else ()), *compared]
-    return [start for start in dict.fromkeys(offered) if start != SCRATCH]
-
-
-def check_imported_starts(config: RunConfig, home: Home, benchmark: Benchmark) -> None:
-    """Bank entries to start from have the target's geometry too, by their cards."""
-    imported = {name: source.bank for name, source in config.sources.items() if source.bank is not None}
-    plan = TargetPlan(config, home, imported)
-    for start in starts(config):
-        if start in imported:
-            plan.build(TrialSettings(start=start), 0, benchmark.channels)
 
 
 def note_full_disk(config: RunConfig, home: Home, benchmark: Benchmark, console: Console) -> None:

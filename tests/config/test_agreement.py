@@ -94,6 +94,11 @@ def test_parts_that_agree_are_accepted(path: Path) -> None:
             "cannot start from source 'flow': family predrnn against the target's convlstm. Take it out of `start`",
         ),
         (
+            ["trial.start=scratch", "search.space.start.choice=[scratch, flow]"],
+            "search.space.start",
+            "cannot start from source 'flow': family predrnn against the target's convlstm. Take it out of `start`",
+        ),
+        (
             ["sources.one.benchmark.frame_size=32"],
             "trial.start",
             "cannot start from source 'one': frame_size 32 against the target's 16. Take it out of `start`",

@@ -163,8 +163,17 @@ def test_a_memory_that_a_source_of_the_bank_lacks_is_refused_before_anything_sta
     SearchPlan.make(with_imported("search.space.sources.flow.memory.choice=[cell/2, spatiotemporal/2]"), tiny_home)
 
 
-def test_a_drawn_start_of_another_geometry_is_refused_before_anything_starts(
-    tiny_home: Home, tiny_config: MakeConfig
+def test_a_drawn_start_of_the_bank_of_another_geometry_is_refused_before_anything_starts(
+    tiny_home: Home, with_imported: MakeConfig
 ) -> None:
-    with pytest.raises(UserError, match=r"start from source 'one': hidden \(4,\) against .*\(8, 8\). Take it out of"):
-        SearchPlan.make(tiny_config("sources.one.network.hidden=[4]"), tiny_home)
+    config = with_imported("search.space.start={choice: [scratch, flow]}")
+    with pytest.raises(UserError, match=r"start from source 'flow', whose network is .*predrnn.* Take it out of"):
+        SearchPlan.make(config, tiny_home)
+
+
+def test_the_released_cell_and_a_source_of_the_bank_of_another_width_are_refused_before_anything_starts(
+    tiny_home: Home, with_imported: MakeConfig
+) -> None:
+    config = with_imported("compare.settings.a={sources: [flow], tmu: {merge: released}}")
+    with pytest.raises(UserError, match=r"compare.settings.a.tmu.merge: 'released' needs equal widths: .* 'flow' has"):
+        SearchPlan.make(config, tiny_home)

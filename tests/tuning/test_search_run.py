@@ -153,14 +153,3 @@ def test_the_best_target_lives_without_its_sources(finished: tuple, tiny_home: H
         predicted = network(frames, input_length=3).frames.clamp(0, 1)
     told = torch.from_numpy(shown["predicted"]).permute(0, 1, 4, 2, 3).float() / 255
     torch.testing.assert_close(predicted, told, atol=1 / 255, rtol=0)
-
-
-def test_a_start_that_does_not_fit_is_refused_before_any_trial(
-    tiny_home: Home, tiny_config: Config, tmp_path: Path
-) -> None:
-    from platform.config.errors import UserError
-
-    config = tiny_config("sources.one.network.hidden=[4]")
-    with pytest.raises(UserError, match=r"cannot start from source 'one'.* Take it out of `start`"):
-        run(config, tmp_path / "r", tiny_home)
-    assert not (tmp_path / "r" / "results.parquet").exists()
