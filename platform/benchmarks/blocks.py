@@ -9,7 +9,6 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -18,7 +17,7 @@ from platform.benchmarks.resize import area_mean
 from platform.benchmarks.store import FrameStore
 from platform.config.errors import UserError
 
-ORDER_VERSION = 1
+ORDER_VERSION = 2
 
 
 class IndexedVideo(Protocol):
@@ -34,14 +33,6 @@ class IndexedVideo(Protocol):
     def ranges(self) -> Sequence[tuple[int, int]] | None: ...
 
 
-@dataclass(frozen=True)
-class Clip:
-    """`total_length` frames of video number `video`, `frame_step` apart, beginning at `start`."""
-
-    video: int
-    start: int
-
-
 def clip_span(total_length: int, frame_step: int) -> int:
     """Stored frames from a clip's first to its last."""
     return (total_length - 1) * frame_step + 1
@@ -55,22 +46,39 @@ def list_clips(
     stride: Mapping[str, int],
     total_length: int,
     frame_step: int = 1,
-) -> list[Clip]:
-    """Every clip of these groups and categories, in the store's order.
+) -> np.ndarray:
+    """Every clip of these groups and categories, in the store's order: int64 (clips, 2) of video number, first frame.
 
     Clips start `stride` frames apart within a usable stretch and never leave it. The stride is looked up by category,
     then under "default", and is `total_length` (clips that touch and do not overlap) where neither is given.
     """
     wanted = set(groups)
     span = clip_span(total_length, frame_step)
-    clips: list[Clip] = []
+    clips: list[tuple[int, int]] = []
     for number, video in enumerate(videos):
         if video.group not in wanted or (categories is not None and video.category not in categories):
             continue
         step = stride.get(video.category, stride.get("default", span))
         for first, end in video.ranges or ():
-            clips += [Clip(number, start) for start in range(first, end - span + 1, step)]
-    return clips
+            clips += [(number, start) for start in range(first, end - span + 1, step)]
+    return np.array(clips, np.int64).reshape(-1, 2)
+
+
+def permuted(clips: np.ndarray, fingerprint: str) -> np.ndarray:
+    """The clips in an order that looks random and follows from each clip and the store's fingerprint alone.
+
+    So a split with fewer videos, or a smaller stride, keeps its clips in the order they had.
+    """
+    keys = _mixed(np.uint64(int(fingerprint[:16], 16)) ^ clips[:, 0].astype(np.uint64))
+    return clips[np.argsort(_mixed(keys ^ clips[:, 1].astype(np.uint64)), kind="stable")]
+
+
+def _mixed(numbers: np.ndarray) -> np.ndarray:
+    """splitmix64, which scatters neighbouring numbers over all 64 bits."""
+    numbers = numbers + np.uint64(0x9E3779B97F4A7C15)
+    numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return numbers ^ (numbers >> np.uint64(31))
 
 
 class ClipBlocks:
@@ -117,16 +125,11 @@ class ClipBlocks:
             total_length=total_length,
             frame_step=frame_step,
         )
-        if not clips:
+        if not len(clips):
             raise _no_clips(store, groups, categories, total_length, frame_step)
-        order_key = bytes.fromhex(manifest.fingerprint)[:32]
-        names = {clip: f"{manifest.videos[clip.video].name}@{clip.start}" for clip in clips}
-        place = {clip: hashlib.blake2b(name.encode(), key=order_key).digest() for clip, name in names.items()}
-        clips.sort(key=place.__getitem__)
-        self.clips = clips[:max_clips]
-        self._names = [names[clip] for clip in self.clips]
-        decides = [ORDER_VERSION, manifest.fingerprint, total_length, frame_step, frame_size, block_clips, self._names]
-        self.fingerprint = hashlib.sha256(json.dumps(decides).encode()).hexdigest()
+        self.clips = permuted(clips, manifest.fingerprint)[:max_clips]
+        decides = [ORDER_VERSION, manifest.fingerprint, total_length, frame_step, frame_size, block_clips]
+        self.fingerprint = hashlib.sha256(json.dumps(decides).encode() + self.clips.astype("<i8").tobytes()).hexdigest()
 
     @property
     def num_clips(self) -> int:
@@ -140,9 +143,14 @@ class ClipBlocks:
     def channels(self) -> int:
         return self.store.manifest.channels
 
+    def block_size(self, block: int) -> int:
+        """Clips in the block."""
+        return len(self.clips[self._slice(block)])
+
     def clip_names(self, block: int) -> list[str]:
         """`<video>@<first frame>` of each clip of the block."""
-        return self._names[self._slice(block)]
+        videos = self.store.manifest.videos
+        return [f"{videos[video].name}@{start}" for video, start in self.clips[self._slice(block)].tolist()]
 
     def frames(self, block: int) -> np.ndarray:
         """The block's clips, a contiguous uint8 (N, T, H, W, C) of its own; N is `block_clips`, less in the last."""
@@ -150,8 +158,8 @@ class ClipBlocks:
         factor = self.store.manifest.frame_size[0] // self.frame_size
         shape = (len(clips), self.total_length, self.frame_size, self.frame_size, self.channels)
         block_NTHWC = np.empty(shape, np.uint8)
-        for row, clip in enumerate(clips):  # made smaller one by one: a clip stays in the processor's cache
-            stored = self.store.frames(clip.video)[clip.start :: self.frame_step][: self.total_length]
+        for row, (video, start) in enumerate(clips.tolist()):  # one by one: a clip stays in the processor's cache
+            stored = self.store.frames(video)[start :: self.frame_step][: self.total_length]
             block_NTHWC[row] = area_mean(stored, factor)
         return block_NTHWC
 

@@ -83,5 +83,5 @@ def content_fingerprint(
 ) -> str:
     """sha256 over what the store holds; where it lies and how it is cut into shards do not count."""
     held = [[video.name, video.group, video.category, video.ranges, video.sha256] for video in videos]
-    text = json.dumps([SCHEMA_VERSION, dataset, synthetic, frame_size, channels, held], separators=(",", ":"))
+    text = json.dumps([dataset, synthetic, frame_size, channels, held], separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -46,7 +46,7 @@ class EpochReport:
 
 def batches_per_epoch(plan: TrainingConfig, clips: ClipBlocks) -> int:
     """A batch never spans two blocks, so a block that batch_size does not divide ends in a smaller one."""
-    sizes = (len(clips.clip_names(block)) for block in range(clips.num_blocks))
+    sizes = (clips.block_size(block) for block in range(clips.num_blocks))
     in_split = sum(math.ceil(size / plan.batch_size) for size in sizes)
     return min(in_split, plan.steps_per_epoch or in_split)
 
