@@ -12,9 +12,9 @@ import typer
 from rich.table import Table
 
 from platform.benchmarks.catalog import list_prepared, prepare_dataset
-from platform.benchmarks.digits import NumClips
 from platform.benchmarks.progress import progress_bar
-from platform.benchmarks.readers import READERS
+from platform.benchmarks.recording import NumClips, Wanted
+from platform.benchmarks.registry import READERS
 from platform.benchmarks.store import FrameStore
 from platform.config.errors import UserError
 from platform.config.home import Home
@@ -67,13 +67,11 @@ def prepare(
         raise UserError(f"where are the files of {name}? Add --from DIR, or --synthetic for the built-in stand-in.")
     if source is not None and synthetic:
         raise UserError("--from reads real files and --synthetic makes a stand-in; give one of them.")
-    num_clips = _parse_clips(clips, name)
+    wanted = Wanted(size, num_clips=_parse_clips(clips, name))
     for dataset in datasets:
         try:
             with progress_bar(f"preparing {dataset}") as report:
-                store = prepare_dataset(
-                    dataset, source, benchmarks, size, num_clips=num_clips, replace=replace, report=report
-                )
+                store = prepare_dataset(dataset, source, benchmarks, wanted, replace=replace, report=report)
         except KeyboardInterrupt:
             raise Interrupted("Run the same command again to go on; what is finished is kept.") from None
         _print_store(store)

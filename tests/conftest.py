@@ -134,10 +134,9 @@ def tiny_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
         ]
         write_store(
             home.benchmarks / f"flying_digits_{digits}-16",
-            Found(recordings, provenance={"source": "tests/conftest.py"}),
+            Found(recordings, frame_size=(16, 16), provenance={"source": "tests/conftest.py"}),
             dataset=f"flying_digits_{digits}",
             synthetic=False,
-            size=16,
             reader_version="1",
         )
     return home

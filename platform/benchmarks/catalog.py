@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import get_args
 
 from platform.benchmarks.blocks import ClipBlocks, list_clips
-from platform.benchmarks.digits import NumClips
 from platform.benchmarks.progress import progress_bar
-from platform.benchmarks.readers import READERS, find_real, find_stand_in
-from platform.benchmarks.recording import Found
+from platform.benchmarks.recording import Found, Wanted
+from platform.benchmarks.registry import READERS
 from platform.benchmarks.store import FrameStore
 from platform.benchmarks.store_writer import Report, write_store
 from platform.config.benchmark import BenchmarkConfig, SplitName
@@ -88,14 +87,15 @@ def open_benchmark(config: BenchmarkConfig, home: Home, *, make: bool = True) ->
     size = _size_for(config.frame_size)
     if config.on_missing == "synthetic" and make:
         with progress_bar(f"making the stand-in for {config.dataset}") as report:
-            store = prepare_dataset(config.dataset, None, home.benchmarks, size, replace=True, report=report)
+            wanted = Wanted(size)
+            store = prepare_dataset(config.dataset, None, home.benchmarks, wanted, replace=True, report=report)
         return Benchmark(config, store)
     raise UserError(_missing_text(config, home, size))
 
 
 def estimate_clips(config: BenchmarkConfig) -> dict[SplitName, int]:
     """How many clips each split of the stand-in has, exactly, without making it. Touches nothing."""
-    recordings = find_stand_in(config.dataset, _size_for(config.frame_size)).recordings
+    recordings = READERS[config.dataset].stand_in(Wanted(_size_for(config.frame_size))).recordings
     counts: dict[SplitName, int] = {}
     splits: tuple[SplitName, ...] = get_args(SplitName)
     for split in splits:
@@ -115,9 +115,8 @@ def prepare_dataset(
     name: str,
     source_dir: Path | None,
     target_dir: Path,
-    size: int,
+    wanted: Wanted,
     *,
-    num_clips: NumClips | None = None,
     replace: bool = False,
     report: Report | None = None,
 ) -> FrameStore:
@@ -127,15 +126,14 @@ def prepare_dataset(
     """
     synthetic = source_dir is None
     if source_dir is None:
-        found = find_stand_in(name, size, num_clips)
+        found = READERS[name].stand_in(wanted)
     else:
-        found = find_real(name, source_dir.expanduser().absolute(), size, num_clips)
+        found = READERS[name].find(source_dir.expanduser().absolute(), wanted)
     return write_store(
-        store_folder(target_dir.expanduser().absolute(), name, size, synthetic),
-        _with_command(found, name, source_dir, target_dir, size, num_clips),
+        store_folder(target_dir.expanduser().absolute(), name, wanted.size, synthetic),
+        _with_command(found, name, source_dir, target_dir, wanted),
         dataset=name,
         synthetic=synthetic,
-        size=size,
         reader_version=READERS[name].version,
         replace=replace,
         report=report,
@@ -184,13 +182,11 @@ def prepare_command(name: str, source: str | None, size: int, target: Path | Non
     return shlex.join(words)
 
 
-def _with_command(
-    found: Found, name: str, source_dir: Path | None, target_dir: Path, size: int, num_clips: NumClips | None
-) -> Found:
+def _with_command(found: Found, name: str, source_dir: Path | None, target_dir: Path, wanted: Wanted) -> Found:
     default = target_dir == Home.from_environment().benchmarks
     source = str(source_dir.expanduser().absolute()) if source_dir else None
-    command = prepare_command(name, source, size, None if default else target_dir.absolute())
-    if num_clips:
+    command = prepare_command(name, source, wanted.size, None if default else target_dir.absolute())
+    if num_clips := wanted.num_clips:
         command += f" --clips {num_clips.train},{num_clips.validation},{num_clips.test}"
     return changed(found, provenance={**found.provenance, "command": command})
 

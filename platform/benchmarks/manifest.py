@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import NonNegativeInt, PositiveInt
 
+from platform.benchmarks.encoding import Encoding
 from platform.config.model import Model
 
 SCHEMA_VERSION = 1
@@ -51,6 +52,7 @@ class Manifest(Model):
     synthetic: bool
     frame_size: tuple[PositiveInt, PositiveInt]  # (H, W)
     channels: PositiveInt
+    encoding: Encoding | None = None  # of a measured field; None: pictures
     fingerprint: str
     inputs: str  # sha256 over the recordings' keys: the same inputs need not be prepared twice
     reader_version: str
@@ -79,9 +81,15 @@ def _natural(group: str) -> tuple[int, str]:
 
 
 def content_fingerprint(
-    dataset: str, synthetic: bool, frame_size: tuple[int, int], channels: int, videos: Iterable[VideoEntry]
+    dataset: str,
+    synthetic: bool,
+    frame_size: tuple[int, int],
+    channels: int,
+    encoding: Encoding | None,
+    videos: Iterable[VideoEntry],
 ) -> str:
     """sha256 over what the store holds; where it lies and how it is cut into shards do not count."""
     held = [[video.name, video.group, video.category, video.ranges, video.sha256] for video in videos]
-    text = json.dumps([dataset, synthetic, frame_size, channels, held], separators=(",", ":"))
+    means = [] if encoding is None else [encoding.model_dump()]
+    text = json.dumps([dataset, synthetic, frame_size, channels, *means, held], separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -9,7 +9,28 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from platform.benchmarks.encoding import Encoding
 from platform.benchmarks.manifest import SkippedFile
+
+
+@dataclass(frozen=True)
+class NumClips:
+    """How many sequences to generate for each pool."""
+
+    train: int
+    validation: int
+    test: int
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the user asked of `prepare`. A reader takes from it what concerns it."""
+
+    size: int  # pixels a side of stored pictures; of fields, which keep their aspect, the shorter side
+    num_clips: NumClips | None = None  # of what is generated
+    event_hours: int = 24  # a radar's recording is cut into events of this length, the unit that splits are made of
+    group_by: str | None = None  # own data: a regular expression whose first group names that unit
+    grey: bool = False  # own data: store colour pictures as grey
 
 
 class UnusableFile(Exception):
@@ -20,9 +41,9 @@ class UnusableFile(Exception):
 class Recording:
     """One video that can be stored.
 
-    `load()` returns uint8 (T, size, size, C) or raises UnusableFile. `ranges` are half-open, 0-based usable stretches
-    as the data set lists them (clipped to the real length when stored); None means all of it. `key` changes when the
-    frames could: stored work with the same key is reused.
+    `load()` returns uint8 (T, H, W, C), of a field levels as its `Encoding` says, or raises UnusableFile. `ranges` are
+    half-open, 0-based usable stretches as the data set lists them (clipped to the real length when stored); None means
+    all of it. `key` changes when the frames could: stored work with the same key is reused.
     """
 
     name: str
@@ -39,7 +60,9 @@ class Found:
     """Everything a reader found, in the order in which it will be stored."""
 
     recordings: Sequence[Recording]
+    frame_size: tuple[int, int]  # (H, W) as stored
     channels: int = 1
+    encoding: Encoding | None = None  # of a measured field; None: pictures
     skipped: tuple[SkippedFile, ...] = ()
     provenance: dict[str, str] = field(default_factory=dict)
 

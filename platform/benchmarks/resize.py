@@ -1,13 +1,16 @@
 """Making frames smaller by area mean, in exact integer arithmetic.
 
 Library resizers differ between versions and processors by a grey level here and there, which would give every machine
-another fingerprint. Sums of integers do not.
+another fingerprint. Sums of integers do not. Of a measured field (see `encoding.py`) missing places stay out of the
+mean; where they make up half of a pixel or more, it is missing itself.
 """
 
 from functools import cache
 from math import gcd
 
 import numpy as np
+
+from platform.benchmarks.encoding import MISSING
 
 
 def area_mean(frames: np.ndarray, factor: int) -> np.ndarray:
@@ -25,16 +28,54 @@ def area_mean(frames: np.ndarray, factor: int) -> np.ndarray:
     return ((sums + area // 2) // area).astype(np.uint8)
 
 
+def area_mean_of_field(levels: np.ndarray, factor: int) -> np.ndarray:
+    """`area_mean` of levels, whose missing places (255) are passed over. uint8 (..., H, W, C), as above."""
+    if factor == 1:
+        return levels
+    shape = (
+        *levels.shape[:-3],
+        levels.shape[-3] // factor,
+        factor,
+        levels.shape[-2] // factor,
+        factor,
+        levels.shape[-1],
+    )
+    cells = levels.reshape(shape)
+    present = cells != MISSING
+    counts = present.sum(axis=(-4, -2), dtype=np.int64)
+    sums = np.where(present, cells, 0).sum(axis=(-4, -2), dtype=np.int64)
+    return _mean_or_missing(sums, counts, factor * factor)
+
+
+def resize_field(levels: np.ndarray, height: int, width: int) -> np.ndarray:
+    """`resize_area` of one frame of levels, uint8 (H, W), whose missing places (255) are passed over."""
+    present = levels != MISSING
+    sums, area = _area_sums(np.where(present, levels, 0), height, width)
+    counts, _ = _area_sums(present, height, width)
+    return _mean_or_missing(sums, counts, area)
+
+
+def _mean_or_missing(sums: np.ndarray, counts: np.ndarray, area: int) -> np.ndarray:
+    enough = 2 * counts > area
+    safe = np.where(enough, counts, 1)
+    return np.where(enough, (2 * sums + safe) // (2 * safe), MISSING).astype(np.uint8)
+
+
 def resize_area(frame: np.ndarray, height: int, width: int) -> np.ndarray:
     """A grey uint8 (H, W) frame at any size by area overlap, rounded half up; the aspect is not kept."""
+    sums, area = _area_sums(frame, height, width)
+    return ((2 * sums + area) // (2 * area)).astype(np.uint8)
+
+
+def _area_sums(frame: np.ndarray, height: int, width: int) -> tuple[np.ndarray, int]:
+    """Sums over the pixels that each target pixel covers, int64 (height, width), and how much it covers."""
     (rows, row_weights), (columns, column_weights) = (
         _overlaps(source, target) for source, target in zip(frame.shape, (height, width), strict=True)
     )
     wide = frame.astype(np.int64)
     wide = sum(weights[:, None] * wide[at] for at, weights in zip(rows, row_weights, strict=True))
     sums = sum(weights * wide[:, at] for at, weights in zip(columns, column_weights, strict=True))
-    area = row_weights[:, 0].sum() * column_weights[:, 0].sum()
-    return ((2 * sums + area) // (2 * area)).astype(np.uint8)
+    return sums, int(row_weights[:, 0].sum() * column_weights[:, 0].sum())
 
 
 @cache

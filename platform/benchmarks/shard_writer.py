@@ -31,10 +31,10 @@ class _FinishedShard(Model):
 class StoreWriter:
     """Writes shards; leaving its `with` closes the open one, or drops it after a fault."""
 
-    def __init__(self, partial: Path, *, size: int, channels: int, shard_bytes: int) -> None:
+    def __init__(self, partial: Path, shape: tuple[int, int, int], *, shard_bytes: int) -> None:
         self.partial = partial
         self.finished: list[_FinishedShard] = []
-        self._shape = (size, size, channels)
+        self._shape = shape  # (H, W, C)
         self._shard_bytes = shard_bytes
         self._schema = pa.schema([pa.field(COLUMN, frame_type(*self._shape), nullable=False)])
         self._sink: pa.OSFile | None = None

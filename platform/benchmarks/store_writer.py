@@ -6,6 +6,7 @@ which the next one takes over if their inputs are still the same. At the end all
 
 import hashlib
 import json
+import math
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -31,7 +32,6 @@ def write_store(
     *,
     dataset: str,
     synthetic: bool,
-    size: int,
     reader_version: str,
     replace: bool = False,
     shard_bytes: int = SHARD_BYTES,
@@ -43,10 +43,10 @@ def write_store(
     waits and finds it done. Raises UserError when other inputs lie there and `replace` is not set, when nothing could
     be used, and when the disk is full.
     """
-    keys = [_key(recording, size, reader_version) for recording in found.recordings]
+    keys = [_key(recording, found, reader_version) for recording in found.recordings]
     inputs = hashlib.sha256("\n".join([dataset, *keys]).encode()).hexdigest()
     partial = target.with_name(f"{target.name}.partial")
-    frame_bytes = size * size * found.channels
+    frame_bytes = math.prod(found.frame_size) * found.channels
     report = report or _silent
     _make_folder(target.parent)
     try:
@@ -55,7 +55,7 @@ def write_store(
                 return done
             partial.mkdir(exist_ok=True)
             try:
-                writer = StoreWriter(partial, size=size, channels=found.channels, shard_bytes=shard_bytes)
+                writer = StoreWriter(partial, (*found.frame_size, found.channels), shard_bytes=shard_bytes)
                 start = writer.resume(keys)
                 check_space(partial, found.recordings[start:], frame_bytes)
                 with writer:
@@ -63,7 +63,7 @@ def write_store(
                         recording = found.recordings[index]
                         writer.add(recording, keys[index])
                         report(index + 1, len(keys), recording.name)
-                manifest = _manifest(writer, found, dataset, synthetic, size, inputs, reader_version)
+                manifest = _manifest(writer, found, dataset, synthetic, inputs, reader_version)
                 _publish(partial, target, manifest)
             finally:
                 with suppress(OSError):
@@ -107,9 +107,9 @@ def _silent(done: int, total: int, now: str) -> None:
     """Where nobody watches."""
 
 
-def _key(recording: Recording, size: int, reader_version: str) -> str:
+def _key(recording: Recording, found: Found, reader_version: str) -> str:
     of_reader = [recording.name, recording.group, recording.category, recording.key, recording.ranges]
-    parts = [*of_reader, size, reader_version]
+    parts = [*of_reader, *found.frame_size, reader_version]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
@@ -139,7 +139,6 @@ def _manifest(
     found: Found,
     dataset: str,
     synthetic: bool,
-    size: int,
     inputs: str,
     reader_version: str,
 ) -> Manifest:
@@ -151,13 +150,15 @@ def _manifest(
         raise UserError(
             f"no usable file for {dataset} ({named}{more}). Get these files again and run the command again."
         )
-    frame_size = (size, size)
     return Manifest(
         dataset=dataset,
         synthetic=synthetic,
-        frame_size=frame_size,
+        frame_size=found.frame_size,
+        encoding=found.encoding,
         channels=found.channels,
-        fingerprint=content_fingerprint(dataset, synthetic, frame_size, found.channels, writer.videos),
+        fingerprint=content_fingerprint(
+            dataset, synthetic, found.frame_size, found.channels, found.encoding, writer.videos
+        ),
         inputs=inputs,
         reader_version=reader_version,
         provenance=found.provenance,

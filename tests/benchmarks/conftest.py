@@ -44,10 +44,8 @@ def make_store(tmp_path: Path, recordings: Callable[..., list[Recording]]) -> Ca
     """`make_store(count, num_frames=30, size=8, **what write_store takes)`."""
 
     def make(count: int, num_frames: int = 30, size: int = 8, name: str = "kth-8", **options: Any) -> FrameStore:
-        found = Found(recordings(count, num_frames, size), provenance={"source": "test"})
-        return write_store(
-            tmp_path / name, found, dataset="kth", synthetic=False, size=size, reader_version="1", **options
-        )
+        found = Found(recordings(count, num_frames, size), frame_size=(size, size), provenance={"source": "test"})
+        return write_store(tmp_path / name, found, dataset="kth", synthetic=False, reader_version="1", **options)
 
     return make
 

@@ -76,7 +76,9 @@ def test_the_first_clips_stay_the_first_when_fewer_are_asked_for(make_store: Mak
 
 def test_clips_stay_inside_their_usable_stretch(tmp_path: Path, recordings: Callable[..., list]) -> None:
     videos: list[Recording] = [replace(video, ranges=((0, 12), (14, 30))) for video in recordings(2)]
-    store = write_store(tmp_path / "s", Found(videos), dataset="kth", synthetic=False, size=8, reader_version="1")
+    store = write_store(
+        tmp_path / "s", Found(videos, frame_size=(8, 8)), dataset="kth", synthetic=False, reader_version="1"
+    )
     starts = {int(name.split("@")[1]) for name in all_names(blocks_of(store, stride={"default": 1}))}
     assert starts == {0, 1, 2, *range(14, 21)}
 

@@ -13,8 +13,7 @@ from platform.benchmarks.catalog import (
     open_benchmark,
     prepare_dataset,
 )
-from platform.benchmarks.digits import NumClips
-from platform.benchmarks.recording import Found
+from platform.benchmarks.recording import Found, NumClips, Wanted
 from platform.benchmarks.store import FrameStore
 from platform.benchmarks.store_writer import write_store
 from platform.config.benchmark import BenchmarkConfig, MaxClips
@@ -35,8 +34,8 @@ def digits_config(**options: Any) -> BenchmarkConfig:
 
 def put_real(home: Home, recordings: Any, size: int) -> FrameStore:
     """A store of real frames, small, as `prepare kth` leaves it."""
-    target, found = home.benchmarks / f"kth-{size}", Found(recordings(4, 30, size))
-    return write_store(target, found, dataset="kth", synthetic=False, size=size, reader_version="1")
+    target, found = home.benchmarks / f"kth-{size}", Found(recordings(4, 30, size), frame_size=(size, size))
+    return write_store(target, found, dataset="kth", synthetic=False, reader_version="1")
 
 
 def kth_config(**options: Any) -> BenchmarkConfig:
@@ -76,7 +75,7 @@ def test_finding_and_estimating_touch_nothing(home: Home) -> None:
 
 
 def test_a_stand_in_is_not_taken_where_it_is_not_allowed(home: Home) -> None:
-    prepare_dataset("flying_digits_2", None, home.benchmarks, 64, num_clips=FEW)
+    prepare_dataset("flying_digits_2", None, home.benchmarks, Wanted(64, FEW))
     assert find_benchmark(digits_config(on_missing="error"), home) is None
     assert find_benchmark(digits_config(on_missing="synthetic"), home) is not None
 
@@ -109,7 +108,7 @@ def test_a_damaged_real_store_is_an_error_and_not_swapped_for_a_stand_in(home: H
 
 
 def test_a_stand_in_of_an_older_generator_is_made_anew(home: Home) -> None:
-    old = prepare_dataset("flying_digits_2", None, home.benchmarks, 64, num_clips=FEW)
+    old = prepare_dataset("flying_digits_2", None, home.benchmarks, Wanted(64, FEW))
     manifest = old.manifest.model_copy(update={"reader_version": "0", "inputs": "older"})
     (old.path / "manifest.json").write_text(manifest.model_dump_json())
     config = digits_config(on_missing="synthetic")
@@ -125,7 +124,7 @@ def test_the_kth_stand_in_is_counted_without_being_made() -> None:
 
 
 def test_the_repair_of_a_damaged_store_is_the_command_that_made_it(home: Home) -> None:
-    store = prepare_dataset("flying_digits_2", None, home.benchmarks, 64, num_clips=FEW)
+    store = prepare_dataset("flying_digits_2", None, home.benchmarks, Wanted(64, FEW))
     (store.path / "frames-00000.arrow").unlink()
     command = rf"platform\.prepare flying_digits --digits 2 --synthetic --to {home.benchmarks} --clips 6,4,4 --replace"
     with pytest.raises(UserError, match=command):
@@ -143,7 +142,7 @@ def test_the_list_holds_every_store_and_names_the_damaged(home: Home, recordings
 
 @pytest.mark.real_data
 def test_nine_real_videos_of_six_persons_can_be_split(home: Home, data_root: Path) -> None:
-    prepare_dataset("kth", data_root / "kth", home.benchmarks, 32)
+    prepare_dataset("kth", data_root / "kth", home.benchmarks, Wanted(32))
     split = {"train": "1,3,5,9", "validation": [8], "test": [10]}
     config = kth_config(frame_size=32, split=split, stride={"default": 20, "running": 3})
     benchmark = open_benchmark(config, home)

@@ -1,8 +1,10 @@
 """Frames get smaller by area mean, exactly."""
 
 import numpy as np
+import pytest
 
-from platform.benchmarks.resize import area_mean, resize_area
+from platform.benchmarks.encoding import MISSING
+from platform.benchmarks.resize import area_mean, area_mean_of_field, resize_area, resize_field
 
 
 def test_area_mean_is_the_rounded_mean_of_each_square() -> None:
@@ -30,3 +32,22 @@ def test_a_white_frame_stays_white_at_any_size() -> None:
 def test_mean_brightness_survives_an_uneven_resize() -> None:
     frame = np.random.default_rng(2).integers(0, 256, (120, 160), dtype=np.uint8)
     assert abs(resize_area(frame, 64, 64).mean() - frame.mean()) < 0.5
+
+
+@pytest.mark.parametrize("factor", [2, 4])
+def test_missing_places_stay_out_of_the_mean_and_half_of_them_make_it_missing(factor: int) -> None:
+    levels = np.random.default_rng(0).integers(0, 255, (3, 16, 16, 1), dtype=np.uint8)
+    levels[np.random.default_rng(1).random(levels.shape) < 0.4] = MISSING
+    small = area_mean_of_field(levels, factor)
+    for t, y, x in np.ndindex(small.shape[:3]):
+        cell = levels[t, factor * y : factor * (y + 1), factor * x : factor * (x + 1), 0].ravel()
+        present = cell[cell != MISSING].astype(float)
+        wanted = np.floor(present.mean() + 0.5) if 2 * len(present) > len(cell) else MISSING
+        assert small[t, y, x, 0] == wanted
+    for frame, resized in zip(levels, small, strict=True):
+        assert np.array_equal(resize_field(frame[..., 0], 16 // factor, 16 // factor), resized[..., 0])
+
+
+def test_a_field_without_gaps_is_made_smaller_like_a_picture() -> None:
+    levels = np.random.default_rng(2).integers(0, 255, (30, 41), dtype=np.uint8)
+    assert np.array_equal(resize_field(levels, 13, 20), resize_area(levels, 13, 20))

@@ -36,7 +36,7 @@ def load(number):
 
 videos = [Recording(f"v{{n}}", "1", "boxing", f"k{{n}}", lambda n=n: load(n)) for n in range(10)]
 try:
-    write_store(Path(sys.argv[1]), Found(videos), dataset="kth", synthetic=False, size=8, reader_version="1",
+    write_store(Path(sys.argv[1]), Found(videos, frame_size=(8, 8)), dataset="kth", synthetic=False, reader_version="1",
                 shard_bytes=1)
 except UserError as fault:
     print(fault)
@@ -56,14 +56,13 @@ def same_videos(loaded: list[int]) -> Found:
         loaded.append(number)
         return np.full((20, 8, 8, 1), number, np.uint8)
 
-    return Found([Recording(f"v{n}", "1", "boxing", f"k{n}", partial(load, n)) for n in range(10)])
+    return Found([Recording(f"v{n}", "1", "boxing", f"k{n}", partial(load, n)) for n in range(10)], frame_size=(8, 8))
 
 
 def store(target: Path, found: Found, **options: object) -> FrameStore:
     settings: dict = {
         "dataset": "kth",
         "synthetic": False,
-        "size": 8,
         "reader_version": "1",
         "shard_bytes": 1,
     }
@@ -141,21 +140,21 @@ def test_the_same_inputs_are_not_stored_twice(tmp_path: Path) -> None:
 
 def test_a_store_of_something_else_is_kept_unless_replaced(tmp_path: Path, recordings: Recordings) -> None:
     target = tmp_path / "kth-8"
-    first = store(target, Found(recordings(2))).manifest.fingerprint
+    first = store(target, Found(recordings(2), frame_size=(8, 8))).manifest.fingerprint
     with pytest.raises(UserError, match=r"already holds 2 videos.*--replace"):
-        store(target, Found(recordings(3)))
+        store(target, Found(recordings(3), frame_size=(8, 8)))
     assert FrameStore.open(target).manifest.fingerprint == first
-    assert len(store(target, Found(recordings(3)), replace=True).manifest.videos) == 3
+    assert len(store(target, Found(recordings(3), frame_size=(8, 8)), replace=True).manifest.videos) == 3
     assert sorted(file.name for file in tmp_path.iterdir() if file.is_dir()) == ["kth-8"]
 
 
 def test_a_damaged_store_is_made_anew_with_replace(tmp_path: Path, recordings: Recordings) -> None:
     target = tmp_path / "kth-8"
-    store(target, Found(recordings(2)))
+    store(target, Found(recordings(2), frame_size=(8, 8)))
     (target / "frames-00000.arrow").write_bytes(b"")
     with pytest.raises(UserError, match="cut off"):
-        store(target, Found(recordings(2)))
-    store(target, Found(recordings(2)), replace=True).verify()
+        store(target, Found(recordings(2), frame_size=(8, 8)))
+    store(target, Found(recordings(2), frame_size=(8, 8)), replace=True).verify()
 
 
 def test_an_unusable_video_is_skipped_and_named_and_the_rest_is_stored(tmp_path: Path, recordings: Recordings) -> None:
@@ -164,7 +163,7 @@ def test_an_unusable_video_is_skipped_and_named_and_the_rest_is_stored(tmp_path:
 
     videos = recordings(3)
     videos[1] = replace(videos[1], load=refuse)
-    manifest = store(tmp_path / "kth-8", Found(videos)).manifest
+    manifest = store(tmp_path / "kth-8", Found(videos, frame_size=(8, 8))).manifest
     assert [video.name for video in manifest.videos] == ["video0", "video2"]
     assert [(skip.file, skip.reason) for skip in manifest.skipped] == [("video1", "it is cut off")]
 
@@ -172,7 +171,7 @@ def test_an_unusable_video_is_skipped_and_named_and_the_rest_is_stored(tmp_path:
 def test_a_video_without_frames_is_skipped(tmp_path: Path, recordings: Recordings) -> None:
     videos = recordings(2)
     videos[0] = replace(videos[0], load=lambda: np.empty((0, 8, 8, 1), np.uint8))
-    assert store(tmp_path / "kth-8", Found(videos)).manifest.skipped[0].reason == "it has no frames"
+    assert store(tmp_path / "kth-8", Found(videos, frame_size=(8, 8))).manifest.skipped[0].reason == "it has no frames"
 
 
 def test_nothing_usable_is_an_error_that_names_the_reasons(tmp_path: Path, recordings: Recordings) -> None:
@@ -181,7 +180,7 @@ def test_nothing_usable_is_an_error_that_names_the_reasons(tmp_path: Path, recor
 
     videos = [replace(video, load=refuse) for video in recordings(2)]
     with pytest.raises(UserError, match=r"no usable file for kth .video0: it is cut off; video1"):
-        store(tmp_path / "kth-8", Found(videos))
+        store(tmp_path / "kth-8", Found(videos, frame_size=(8, 8)))
     assert not [file for file in tmp_path.iterdir() if file.is_dir()]
 
 
@@ -198,7 +197,7 @@ def test_no_more_than_one_video_is_held(tmp_path: Path, recordings: Recordings) 
         return load
 
     videos = [replace(video, load=watched(video)) for video in recordings(6)]
-    store(tmp_path / "kth-8", Found(videos), shard_bytes=1 << 30)
+    store(tmp_path / "kth-8", Found(videos, frame_size=(8, 8)), shard_bytes=1 << 30)
     assert len(held) == 6
 
 
@@ -213,7 +212,7 @@ def test_two_processes_make_one_store(tmp_path: Path) -> None:
 def test_a_folder_that_is_a_file_is_named_with_the_repair(tmp_path: Path, recordings: Recordings) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"cannot write in .*--to or TMU_HOME"):
-        store(tmp_path / "file" / "kth-8", Found(recordings(1)))
+        store(tmp_path / "file" / "kth-8", Found(recordings(1), frame_size=(8, 8)))
 
 
 @pytest.mark.parametrize(

@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from platform.benchmarks.digits import (
+from platform.benchmarks.formats.digits import (
     NUM_FRAMES,
     POOLS,
-    NumClips,
     _bundled_pool,
     find_bundled,
     find_mnist,
     fly,
     read_idx_images,
 )
+from platform.benchmarks.recording import NumClips, Wanted
 from platform.config.errors import UserError
 
 FEW = NumClips(3, 2, 1)
@@ -64,16 +64,16 @@ def test_a_bad_idx_file_is_named_with_its_fault(tmp_path: Path, content: bytes, 
 
 def test_a_missing_folder_or_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no folder .*--from"):
-        find_mnist(tmp_path / "gone", 64, digits=1)
+        find_mnist(tmp_path / "gone", Wanted(64), digits=1)
     with pytest.raises(UserError, match=r"no train-images-idx3-ubyte\.gz in"):
-        find_mnist(tmp_path, 64, digits=1)
+        find_mnist(tmp_path, Wanted(64), digits=1)
 
 
 def test_a_part_of_mnist_is_refused(tmp_path: Path) -> None:
     for stem in ("train-images", "t10k-images"):
         (tmp_path / f"{stem}-idx3-ubyte").write_bytes(idx_bytes(some_images()))
     with pytest.raises(UserError, match="has 5 digits, MNIST has 60000"):
-        find_mnist(tmp_path, 64, digits=1)
+        find_mnist(tmp_path, Wanted(64), digits=1)
 
 
 def test_a_digit_flies_straight_between_bounces() -> None:
@@ -104,7 +104,7 @@ def test_overlapping_digits_combine_by_maximum() -> None:
 
 @pytest.mark.parametrize("digits", [1, 2, 3])
 def test_the_stand_in_has_three_pools_of_sequences(digits: int) -> None:
-    recordings = find_bundled(64, digits=digits, num_clips=FEW).recordings
+    recordings = find_bundled(Wanted(64, FEW), digits=digits).recordings
     assert [recording.group for recording in recordings] == ["train"] * 3 + ["validation"] * 2 + ["test"]
     frames = recordings[0].load()
     assert frames.shape == (NUM_FRAMES, 64, 64, 1)
@@ -120,7 +120,7 @@ def test_the_stand_ins_pools_share_no_glyph() -> None:
 
 @pytest.mark.parametrize("size", [32, 64, 96])
 def test_other_frame_sizes_scale_the_digits_along(size: int) -> None:
-    frames = find_bundled(size, digits=1, num_clips=FEW).recordings[0].load()
+    frames = find_bundled(Wanted(size, FEW), digits=1).recordings[0].load()
     assert frames.shape == (NUM_FRAMES, size, size, 1)
     assert 0.02 < (frames > 60).mean() < 0.15
 
@@ -130,7 +130,7 @@ def test_real_mnist_is_split_into_pools_that_share_no_glyph(data_root: Path) -> 
     mnist = data_root / "mnist"
     train = read_idx_images(mnist / "train-images-idx3-ubyte.gz")
     assert train.shape == (60_000, 28, 28)
-    recordings = find_mnist(mnist, 64, digits=1, num_clips=FEW).recordings
+    recordings = find_mnist(mnist, Wanted(64, FEW), digits=1).recordings
     glyphs = {glyph.tobytes(): number for number, glyph in enumerate(train)}
     for recording in recordings:
         frame = recording.load()[0, ..., 0]

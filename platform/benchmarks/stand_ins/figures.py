@@ -14,8 +14,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from platform.benchmarks.figure_motion import GAITS, Bone, Manner, pose, stride_speed
-from platform.benchmarks.recording import Found, Recording
+from platform.benchmarks.recording import Found, Recording, Wanted
+from platform.benchmarks.stand_ins.figure_motion import GAITS, Bone, Manner, pose, stride_speed
 from platform.config.benchmark import KTH_ACTIONS
 
 VERSION = "1"
@@ -38,7 +38,7 @@ class Stretch:
     phase: float
 
 
-def find_figures(size: int) -> Found:
+def find_figures(wanted: Wanted) -> Found:
     """All 600 videos, planned at once, painted one by one as they are loaded."""
     recordings = []
     for person in PERSONS:
@@ -52,12 +52,12 @@ def find_figures(size: int) -> Found:
                         group=str(person),
                         category=action,
                         key=f"{person}-{action}-{scenario}",
-                        load=partial(paint_video, person, action, scenario, size),
+                        load=partial(paint_video, person, action, scenario, wanted.size),
                         ranges=tuple(pairwise([0, *ends])),
                         num_frames=ends[-1],
                     )
                 )
-    return Found(recordings, provenance={"source": "built-in figures"})
+    return Found(recordings, frame_size=(wanted.size, wanted.size), provenance={"source": "built-in figures"})
 
 
 def paint_video(person: int, action: str, scenario: int, size: int) -> np.ndarray:

@@ -10,13 +10,13 @@ import hashlib
 import struct
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 
-from platform.benchmarks.recording import Found, Recording
+from platform.benchmarks.recording import Found, NumClips, Recording, Wanted
 from platform.benchmarks.resize import resize_area
 from platform.config.errors import UserError
 
@@ -31,20 +31,11 @@ MNIST_TRAIN_GLYPHS = 50_000  # of the 60,000; the rest is the validation pool
 BUNDLED_ENDS = (1200, 1500)  # of scikit-learn's 1797
 
 
-@dataclass(frozen=True)
-class NumClips:
-    """How many sequences to generate for each pool."""
-
-    train: int
-    validation: int
-    test: int
-
-
 REAL_CLIPS = NumClips(4000, 500, 1000)
 STAND_IN_CLIPS = NumClips(1500, 250, 400)
 
 
-def find_mnist(folder: Path, size: int, *, digits: int, num_clips: NumClips | None = None) -> Found:
+def find_mnist(folder: Path, wanted: Wanted, *, digits: int) -> Found:
     """Sequences of real digits. `folder` (or a folder below it) holds the MNIST image files, gzip or not."""
     train_file, test_file = (_find_images(folder, stem) for stem in MNIST_IMAGES.values())
     train, test = read_idx_images(train_file), read_idx_images(test_file)
@@ -54,13 +45,13 @@ def find_mnist(folder: Path, size: int, *, digits: int, num_clips: NumClips | No
         )
     pools = dict(zip(POOLS, (train[:MNIST_TRAIN_GLYPHS], train[MNIST_TRAIN_GLYPHS:], test), strict=True))
     digest = hashlib.sha256(hashlib.sha256(train.data).digest() + hashlib.sha256(test.data).digest()).hexdigest()
-    found = _generated(pools.__getitem__, digest, size, digits, num_clips or REAL_CLIPS)
+    found = _generated(pools.__getitem__, digest, wanted.size, digits, wanted.num_clips or REAL_CLIPS)
     return replace(found, provenance={"glyphs": "MNIST", "source": str(folder)})
 
 
-def find_bundled(size: int, *, digits: int, num_clips: NumClips | None = None) -> Found:
+def find_bundled(wanted: Wanted, *, digits: int) -> Found:
     """The stand-in: the same flights with scikit-learn's bundled handwritten digits, loaded with the first sequence."""
-    found = _generated(_bundled_pool, "bundled", size, digits, num_clips or STAND_IN_CLIPS)
+    found = _generated(_bundled_pool, "bundled", wanted.size, digits, wanted.num_clips or STAND_IN_CLIPS)
     return replace(found, provenance={"glyphs": "scikit-learn load_digits", "source": "built-in digits"})
 
 
@@ -124,7 +115,7 @@ def _generated(
         for pool in POOLS
         for index in range(getattr(num_clips, pool))
     ]
-    return Found(recordings)
+    return Found(recordings, frame_size=(size, size))
 
 
 def _sequence(glyphs_of: Callable[[str], np.ndarray], pool: str, digits: int, index: int, size: int) -> np.ndarray:

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from platform.benchmarks.kth import find_kth, parse_sequences, read_video
-from platform.benchmarks.recording import UnusableFile
+from platform.benchmarks.formats.kth import find_kth, parse_sequences, read_video
+from platform.benchmarks.recording import UnusableFile, Wanted
 from platform.benchmarks.store_writer import write_store
 from platform.config.errors import UserError
 
@@ -15,7 +15,7 @@ MakeAvi = Callable[..., Path]
 
 
 def skipped_files(folder: Path) -> dict[str, str]:
-    return {skip.file: skip.reason for skip in find_kth(folder, 16).skipped}
+    return {skip.file: skip.reason for skip in find_kth(folder, Wanted(16)).skipped}
 
 
 def test_ranges_become_half_open_and_start_at_zero() -> None:
@@ -52,7 +52,7 @@ def test_the_full_range_of_grey_comes_back(tmp_path: Path, make_avi: MakeAvi) ->
 
 def test_person_and_action_come_from_the_name(tmp_path: Path, make_avi: MakeAvi) -> None:
     make_avi(tmp_path / "walking" / "person07_walking_d2_uncomp.avi")
-    (recording,) = find_kth(tmp_path, 16).recordings
+    (recording,) = find_kth(tmp_path, Wanted(16)).recordings
     assert (recording.name, recording.group, recording.category) == ("person07_walking_d2", "7", "walking")
     assert recording.num_frames == 12
 
@@ -60,8 +60,8 @@ def test_person_and_action_come_from_the_name(tmp_path: Path, make_avi: MakeAvi)
 def test_the_list_is_found_and_clipped_to_the_real_length(tmp_path: Path, make_avi: MakeAvi) -> None:
     make_avi(tmp_path / "walking" / "person07_walking_d2_uncomp.avi")
     (tmp_path / "00sequences.txt").write_text("person07_walking_d2\tframes\t1-5, 8-900, 2000-3000\n")
-    found = find_kth(tmp_path, 16)
-    store = write_store(tmp_path / "s", found, dataset="kth", synthetic=False, size=16, reader_version="1")
+    found = find_kth(tmp_path, Wanted(16))
+    store = write_store(tmp_path / "s", found, dataset="kth", synthetic=False, reader_version="1")
     assert store.manifest.videos[0].ranges == ((0, 5), (7, 12))
     assert store.manifest.skipped == ()
 
@@ -80,7 +80,7 @@ def test_a_file_of_another_name_is_named(tmp_path: Path, make_avi: MakeAvi) -> N
 def test_a_second_video_of_the_same_name_is_named(tmp_path: Path, make_avi: MakeAvi) -> None:
     for folder in ("a", "b"):
         make_avi(tmp_path / folder / "person07_walking_d2_uncomp.avi")
-    assert len(find_kth(tmp_path, 16).recordings) == 1
+    assert len(find_kth(tmp_path, Wanted(16)).recordings) == 1
     assert "b/person07_walking_d2_uncomp.avi" in skipped_files(tmp_path)
 
 
@@ -111,13 +111,13 @@ def test_what_is_no_video_is_unusable(tmp_path: Path, content: bytes) -> None:
 
 def test_a_missing_folder_is_named_with_the_option(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no folder .*gone\. .*--from"):
-        find_kth(tmp_path / "gone", 16)
+        find_kth(tmp_path / "gone", Wanted(16))
 
 
 def test_archives_not_yet_unpacked_are_named(tmp_path: Path) -> None:
     (tmp_path / "walking.zip").write_bytes(b"")
     with pytest.raises(UserError, match=r"Unpack walking\.zip first"):
-        find_kth(tmp_path, 16)
+        find_kth(tmp_path, Wanted(16))
 
 
 @pytest.mark.real_data
@@ -130,8 +130,8 @@ def test_every_entry_of_the_real_list_is_understood(data_root: Path) -> None:
 
 @pytest.mark.real_data
 def test_all_nine_real_videos_are_stored(data_root: Path, tmp_path: Path) -> None:
-    found = find_kth(data_root / "kth", 64)
-    store = write_store(tmp_path / "s", found, dataset="kth", synthetic=False, size=64, reader_version="1")
+    found = find_kth(data_root / "kth", Wanted(64))
+    store = write_store(tmp_path / "s", found, dataset="kth", synthetic=False, reader_version="1")
     manifest = store.manifest
     assert len(manifest.videos) == 9
     assert manifest.num_frames == 4343
@@ -153,7 +153,7 @@ def test_a_truncated_real_video_is_skipped_and_the_others_are_stored(data_root: 
     cut = source / "person10_jogging_d4_uncomp.avi"
     cut.write_bytes(cut.read_bytes()[:400_000])
     manifest = write_store(
-        tmp_path / "s", find_kth(source, 32), dataset="kth", synthetic=False, size=32, reader_version="1"
+        tmp_path / "s", find_kth(source, Wanted(32)), dataset="kth", synthetic=False, reader_version="1"
     ).manifest
     assert [video.name for video in manifest.videos] == ["person03_running_d1"]
     assert {skip.file for skip in manifest.skipped} == {"00sequences.txt", "person10_jogging_d4"}

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from platform.benchmarks.manifest import SkippedFile
-from platform.benchmarks.recording import Found, Recording, UnusableFile
+from platform.benchmarks.recording import Found, Recording, UnusableFile, Wanted
 from platform.benchmarks.resize import resize_area
 from platform.config.benchmark import KTH_ACTIONS
 from platform.config.errors import UserError
@@ -30,7 +30,7 @@ Ranges = tuple[tuple[int, int], ...]
 _FULL_RANGE = np.clip(np.rint((np.arange(256) - 16) * (255 / 219)), 0, 255).astype(np.uint8)
 
 
-def find_kth(folder: Path, size: int) -> Found:
+def find_kth(folder: Path, wanted: Wanted) -> Found:
     """Every KTH video in `folder` or below it. Raises UserError when there is none."""
     if not folder.is_dir():
         raise UserError(f"no folder {folder}. Give the one with KTH's AVI files to --from.")
@@ -51,7 +51,7 @@ def find_kth(folder: Path, size: int) -> Found:
             group=person,
             category=action,
             key=f"{status.st_size}-{status.st_mtime_ns}",
-            load=partial(read_video, file, size),
+            load=partial(read_video, file, wanted.size),
             ranges=listed.get(name),
             num_frames=_promised(file)[1],
         )
@@ -59,7 +59,12 @@ def find_kth(folder: Path, size: int) -> Found:
         archives = ", ".join(file.name for file in sorted(folder.glob("*.zip"))[:6])
         hint = f"Unpack {archives} first." if archives else "Give the folder with walking/, boxing/, ... to --from."
         raise UserError(f"no personNN_<action>_dK_uncomp.avi in {folder} or below. {hint}")
-    return Found(list(recordings.values()), skipped=tuple(skipped), provenance={"source": str(folder)})
+    return Found(
+        list(recordings.values()),
+        frame_size=(wanted.size, wanted.size),
+        skipped=tuple(skipped),
+        provenance={"source": str(folder)},
+    )
 
 
 def read_video(file: Path, size: int) -> np.ndarray:

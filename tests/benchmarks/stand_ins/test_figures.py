@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from platform.benchmarks.figure_motion import GAITS, Bone, Manner, pose, stride_speed
-from platform.benchmarks.figures import find_figures, paint_video
+from platform.benchmarks.recording import Wanted
+from platform.benchmarks.stand_ins.figure_motion import GAITS, Bone, Manner, pose, stride_speed
+from platform.benchmarks.stand_ins.figures import find_figures, paint_video
 from platform.config.benchmark import KTH_ACTIONS
 
 CYCLES = 120  # frames: several cycles of any movement
@@ -45,14 +46,14 @@ def darkest_column(frames: np.ndarray) -> np.ndarray:
 
 
 def test_all_persons_actions_and_scenarios_are_there() -> None:
-    recordings = find_figures(64).recordings
+    recordings = find_figures(Wanted(64)).recordings
     names = {f"person{p:02d}_{a}_d{s}" for p, a, s in product(range(1, 26), KTH_ACTIONS, range(1, 5))}
     assert {recording.name for recording in recordings} == names
     assert {recording.group for recording in recordings} == {str(person) for person in range(1, 26)}
 
 
 def test_a_video_has_the_length_and_ranges_that_were_planned() -> None:
-    for recording in find_figures(32).recordings[::97]:
+    for recording in find_figures(Wanted(32)).recordings[::97]:
         frames = recording.load()
         assert frames.shape == (recording.num_frames, 32, 32, 1)
         assert recording.ranges is not None
@@ -123,7 +124,7 @@ def test_waving_hands_go_from_below_the_shoulders_to_above_the_head() -> None:
 
 @pytest.mark.parametrize("action", GAITS)
 def test_walkers_cross_the_frame_from_edge_to_edge(action: str) -> None:
-    recording = next(r for r in find_figures(64).recordings if r.name == f"person03_{action}_d1")
+    recording = next(r for r in find_figures(Wanted(64)).recordings if r.name == f"person03_{action}_d1")
     first, end = (recording.ranges or ())[0]
     place = darkest_column(recording.load()[first:end])
     assert abs(place[-4] - place[3]) > 35

@@ -1,0 +1,33 @@
+"""The registry: which reader finds the files of a data set, which stand-in replaces them; a line each."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from platform.benchmarks.formats import digits, kth
+from platform.benchmarks.recording import Found, Wanted
+from platform.benchmarks.stand_ins import figures
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How one data set is found: `find(folder, wanted)`, `stand_in(wanted)`. Both answer at once; frames come later."""
+
+    version: str  # of the reader and the stand-in; part of every stored input
+    find: Callable[[Path, Wanted], Found]
+    stand_in: Callable[[Wanted], Found]
+    files: str  # what the folder given to --from holds
+
+
+def _flying_digits(number: int) -> Reader:
+    find, stand_in = partial(digits.find_mnist, digits=number), partial(digits.find_bundled, digits=number)
+    return Reader(digits.VERSION, find, stand_in, "the MNIST IDX files")
+
+
+READERS: dict[str, Reader] = {
+    "kth": Reader(kth.VERSION, kth.find_kth, figures.find_figures, "KTH's AVI files and 00sequences.txt"),
+    "flying_digits_1": _flying_digits(1),
+    "flying_digits_2": _flying_digits(2),
+    "flying_digits_3": _flying_digits(3),
+}
