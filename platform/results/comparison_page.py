@@ -176,7 +176,7 @@ def _curve_panels(comparison: Comparison) -> list[Chart]:
                 plot.add_scatter(x=_epochs(mean), y=edge, **band, hoverinfo="skip", showlegend=False)
         line = {"color": BEST, "width": 2.5}
         plot.add_scatter(x=_epochs(mean), y=mean, mode="lines", line=line, name=row.setting)
-        plot.update_layout(yaxis={"type": "log", "range": bounds, "dtick": "D2"})
+        plot.update_layout(yaxis={"type": "log", "range": bounds, "dtick": "D1" if bounds[1] - bounds[0] < 1 else "D2"})
         plot.update_xaxes(tickformat="d")
         end = {True: "levelled off", False: "still improving", None: ""}[row.levelled_off]
         panels.append(Chart(f"curve-{number}", f"{row.setting}" + (f": {end}" if end else ""), "", plot))

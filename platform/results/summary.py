@@ -99,22 +99,21 @@ class RunSummary:
     missing: tuple[str, ...] = field(default=())
 
     @classmethod
-    def read(cls, path: Path) -> "RunSummary":
-        """Raises UserError only if `path` is no run folder."""
+    def read(cls, path: Path, *, tested: bool = True) -> "RunSummary":
+        """Raises UserError only if `path` is no run folder. Not `tested`: nobody misses a test score, or its frames."""
         folder = RunFolder(path)
         if not path.is_dir() or not (folder.config.is_file() or folder.results.is_file()):
             raise UserError(_no_run_folder(path))
         missing: list[str] = []
         records = _read_records(folder, missing)
         config = _read_config(folder, missing)
-        test = _read_test(folder, missing)
         return cls(
             folder=folder,
             records=tuple(records),
             config=config,
             provenance=_read_provenance(folder, missing),
-            test=test,
-            predictions=_read_predictions(folder, missing),
+            test=_read_test(folder, missing) if tested else None,
+            predictions=_read_predictions(folder, missing) if tested else None,
             missing=tuple(missing),
         )
 

@@ -114,3 +114,8 @@ def test_the_interval_is_students() -> None:
     assert interval.half == pytest.approx(4.302653 / 3**0.5)
     assert Interval.of([4.0]) == Interval(4.0, None)
     assert Interval.of([4.0]).text(1, signed=True) == "+4.0"
+
+
+def test_nobody_misses_a_test_score_that_a_comparison_never_has(two_seeds: Path) -> None:
+    assert Comparison.read(two_seeds).summary.missing == ()
+    assert "Not in this report" not in render_comparison(two_seeds).read_text()
