@@ -114,10 +114,10 @@ def _print_store(store: FrameStore) -> None:
     manifest = store.manifest
     title = f"{manifest.dataset} (synthetic)" if manifest.synthetic else manifest.dataset
     lines = [
-        f"{title}: {len(manifest.videos)} videos, {manifest.num_frames} frames of "
+        f"{title}: {manifest.num_videos} videos, {manifest.num_frames} frames of "
         f"{manifest.frame_size[0]}x{manifest.frame_size[1]}, {manifest.num_bytes / 1e6:.0f} MB, verified",
-        f"  groups       {_shortened(manifest.groups)}",
-        f"  categories   {', '.join(sorted({video.category for video in manifest.videos}))}",
+        f"  groups       {_shortened(store.videos.groups)}",
+        f"  categories   {_shortened(store.videos.categories)}",
         f"  fingerprint  {manifest.fingerprint}",
         f"  stored in    {store.path}",
     ]
@@ -146,7 +146,7 @@ def _print_list(benchmarks: Path) -> None:
     for name, store in prepared.items():
         if isinstance(store, FrameStore):
             held = store.manifest
-            counts = (str(len(held.videos)), str(held.num_frames), f"{len(held.groups)}")
+            counts = (str(held.num_videos), str(held.num_frames), str(len(store.videos.groups)))
             table.add_row(name, *counts, f"{held.num_bytes / 1e6:.0f}", held.fingerprint[:12])
     console.print(table)
     for fault in prepared.values():

@@ -7,30 +7,16 @@ only order blocks. What was left out on purpose: shuffling, batching and augment
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
 
 import numpy as np
 
 from platform.benchmarks.resize import area_mean
 from platform.benchmarks.store import FrameStore
+from platform.benchmarks.videos import VideoTable
 from platform.config.errors import UserError
 
 ORDER_VERSION = 2
-
-
-class IndexedVideo(Protocol):
-    """The part of a manifest entry that decides which clips it holds; a stand-in not yet made has it too."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def group(self) -> str: ...
-    @property
-    def category(self) -> str: ...
-    @property
-    def ranges(self) -> Sequence[tuple[int, int]] | None: ...
 
 
 def clip_span(total_length: int, frame_step: int) -> int:
@@ -39,7 +25,7 @@ def clip_span(total_length: int, frame_step: int) -> int:
 
 
 def list_clips(
-    videos: Iterable[IndexedVideo],
+    videos: VideoTable,
     groups: Iterable[str],
     *,
     categories: Sequence[str] | None,
@@ -50,18 +36,20 @@ def list_clips(
     """Every clip of these groups and categories, in the store's order: int64 (clips, 2) of video number, first frame.
 
     Clips start `stride` frames apart within a usable stretch and never leave it. The stride is looked up by category,
-    then under "default", and is `total_length` (clips that touch and do not overlap) where neither is given.
+    then under "default"; where neither is given, clips touch and do not overlap.
     """
-    wanted = set(groups)
     span = clip_span(total_length, frame_step)
-    clips: list[tuple[int, int]] = []
-    for number, video in enumerate(videos):
-        if video.group not in wanted or (categories is not None and video.category not in categories):
-            continue
-        step = stride.get(video.category, stride.get("default", span))
-        for first, end in video.ranges or ():
-            clips += [(number, start) for start in range(first, end - span + 1, step)]
-    return np.array(clips, np.int64).reshape(-1, 2)
+    kept = videos.of_groups(groups)
+    if categories is not None:
+        kept &= videos.of_categories(categories)
+    stretches = videos.stretches[kept[videos.stretches[:, 0]]]
+    video, first, end = stretches.T
+    step = videos.by_category(dict(stride), stride.get("default", span))[video]
+    num_clips = np.maximum((end - span - first) // step + 1, 0)
+    place = np.arange(num_clips.sum()) - np.repeat(np.cumsum(num_clips) - num_clips, num_clips)  # within its stretch
+    return np.column_stack(
+        [np.repeat(video, num_clips), np.repeat(first, num_clips) + place * np.repeat(step, num_clips)]
+    )
 
 
 def permuted(clips: np.ndarray, fingerprint: str) -> np.ndarray:
@@ -118,7 +106,7 @@ class ClipBlocks:
         self.frame_size = frame_size
         self.block_clips = block_clips
         clips = list_clips(
-            manifest.videos,
+            store.videos,
             groups,
             categories=categories,
             stride=stride,
@@ -149,7 +137,7 @@ class ClipBlocks:
 
     def clip_names(self, block: int) -> list[str]:
         """`<video>@<first frame>` of each clip of the block."""
-        videos = self.store.manifest.videos
+        videos = self.store.videos
         return [f"{videos[video].name}@{start}" for video, start in self.clips[self._slice(block)].tolist()]
 
     def frames(self, block: int) -> np.ndarray:
@@ -177,22 +165,23 @@ def epoch_blocks(num_blocks: int, seed: int, epoch: int) -> list[int]:
 def _no_clips(
     store: FrameStore, groups: Sequence[str], categories: Sequence[str] | None, total_length: int, frame_step: int
 ) -> UserError:
-    manifest = store.manifest
-    there = [video for video in manifest.videos if video.group in set(groups)]
+    manifest, videos = store.manifest, store.videos
+    there = videos.of_groups(groups)
     asked = ", ".join(groups)
-    if not there:
+    if not there.any():
         return UserError(
-            f"{store.path} holds no video of group {asked}; it holds {', '.join(manifest.groups)}. "
+            f"{store.path} holds no video of group {asked}; it holds {', '.join(videos.groups)}. "
             f"Name some of these in split."
         )
-    counts = Counter(video.category for video in there)
-    fitting = [video for video in there if categories is None or video.category in categories]
-    if not fitting:
+    fitting = there if categories is None else there & videos.of_categories(categories)
+    if not fitting.any():
+        held = sorted({videos[number].category for number in np.flatnonzero(there).tolist()})
         return UserError(
-            f"group {asked} of {manifest.dataset} has no {', '.join(categories or ())}, only "
-            f"{', '.join(sorted(counts))}. Name some of these in categories, or other groups in split."
+            f"group {asked} of {manifest.dataset} has no {', '.join(categories or ())}, only {', '.join(held)}. "
+            "Name some of these in categories, or other groups in split."
         )
-    longest = max(end - first for video in fitting for first, end in video.ranges)
+    _, first, end = videos.stretches[fitting[videos.stretches[:, 0]]].T
+    longest = int((end - first).max())
     return UserError(
         f"no clip of {total_length} frames, {frame_step} apart, fits: the longest usable stretch of group "
         f"{asked} has {longest}. "

@@ -6,16 +6,18 @@ every page and table prints.
 
 import re
 import shlex
+from collections.abc import Sequence
 from dataclasses import replace as changed
 from pathlib import Path
 from typing import get_args
 
 from platform.benchmarks.blocks import ClipBlocks, list_clips
 from platform.benchmarks.progress import progress_bar
-from platform.benchmarks.recording import Found, Wanted
+from platform.benchmarks.recording import Found, Recording, Wanted, usable_ranges
 from platform.benchmarks.registry import READERS
 from platform.benchmarks.store import FrameStore
 from platform.benchmarks.store_writer import Report, write_store
+from platform.benchmarks.videos import VideoEntry, VideoTable
 from platform.config.benchmark import BenchmarkConfig, SplitName
 from platform.config.errors import UserError
 from platform.config.home import Home
@@ -95,12 +97,12 @@ def open_benchmark(config: BenchmarkConfig, home: Home, *, make: bool = True) ->
 
 def estimate_clips(config: BenchmarkConfig) -> dict[SplitName, int]:
     """How many clips each split of the stand-in has, exactly, without making it. Touches nothing."""
-    recordings = READERS[config.dataset].stand_in(Wanted(_size_for(config.frame_size))).recordings
+    videos = _indexed(READERS[config.dataset].stand_in(Wanted(_size_for(config.frame_size))).recordings)
     counts: dict[SplitName, int] = {}
     splits: tuple[SplitName, ...] = get_args(SplitName)
     for split in splits:
         clips = list_clips(
-            recordings,
+            videos,
             config.split.groups(split),
             categories=config.categories,
             stride=config.stride,
@@ -109,6 +111,23 @@ def estimate_clips(config: BenchmarkConfig) -> dict[SplitName, int]:
         )
         counts[split] = len(clips[: getattr(config.max_clips, split)])
     return counts
+
+
+def _indexed(recordings: Sequence[Recording]) -> VideoTable:
+    """The index that a store of these recordings will have, as far as clips depend on it."""
+    return VideoTable.of(
+        VideoEntry(
+            name=recording.name,
+            group=recording.group,
+            category=recording.category,
+            num_frames=recording.num_frames or 1,
+            ranges=usable_ranges(recording.ranges, recording.num_frames or 1),
+            shard=0,
+            batch=number,
+            sha256="",
+        )
+        for number, recording in enumerate(recordings)
+    )
 
 
 def prepare_dataset(

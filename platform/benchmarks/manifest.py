@@ -1,6 +1,7 @@
-"""`manifest.json` of a prepared benchmark: what is stored, where in the shards, from what, and its fingerprint.
+"""`manifest.json` of a prepared benchmark: what is stored, from what, in which files, and its fingerprint.
 
-Plain JSON beside the Arrow files, so that a person can read what a folder holds without this code.
+Plain JSON beside the Arrow files, so that a person can read what a folder holds without this code. The videos
+themselves, which may be very many, are rows of `videos.arrow`.
 """
 
 import hashlib
@@ -8,12 +9,13 @@ import json
 from collections.abc import Iterable
 from typing import Literal
 
-from pydantic import NonNegativeInt, PositiveInt
+from pydantic import PositiveInt
 
 from platform.benchmarks.encoding import Encoding
+from platform.benchmarks.videos import VideoEntry
 from platform.config.model import Model
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MANIFEST_FILE = "manifest.json"
 
 
@@ -24,21 +26,8 @@ class SkippedFile(Model):
     reason: str
 
 
-class VideoEntry(Model):
-    """One stored video: record batch `batch` of shard `shard`."""
-
-    name: str
-    group: str
-    category: str
-    num_frames: PositiveInt
-    ranges: tuple[tuple[NonNegativeInt, PositiveInt], ...]  # half-open, 0-based; a clip never leaves one
-    shard: NonNegativeInt
-    batch: NonNegativeInt
-    sha256: str  # of the frames' bytes
-
-
-class ShardEntry(Model):
-    """One Arrow IPC file. Its size tells a truncated copy apart before anything is mapped."""
+class StoredFile(Model):
+    """One Arrow file. Its size tells a truncated copy apart before anything is mapped."""
 
     file: str
     num_bytes: PositiveInt
@@ -47,7 +36,7 @@ class ShardEntry(Model):
 class Manifest(Model):
     """A whole store. `fingerprint` changes when any frame, name, group, category or range does, and not otherwise."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     dataset: str
     synthetic: bool
     frame_size: tuple[PositiveInt, PositiveInt]  # (H, W)
@@ -58,26 +47,16 @@ class Manifest(Model):
     reader_version: str
     provenance: dict[str, str]
     skipped: tuple[SkippedFile, ...]
-    shards: tuple[ShardEntry, ...]
-    videos: tuple[VideoEntry, ...]
-
-    @property
-    def num_frames(self) -> int:
-        return sum(video.num_frames for video in self.videos)
+    shards: tuple[StoredFile, ...]
+    videos: StoredFile  # `videos.arrow`
+    hashes: StoredFile  # `hashes.arrow`
+    num_videos: PositiveInt
+    num_frames: PositiveInt
 
     @property
     def num_bytes(self) -> int:
-        """Bytes on disk of all shards."""
+        """Bytes on disk of all frames."""
         return sum(shard.num_bytes for shard in self.shards)
-
-    @property
-    def groups(self) -> tuple[str, ...]:
-        """Every group stored, numbers in their natural order."""
-        return tuple(sorted({video.group for video in self.videos}, key=_natural))
-
-
-def _natural(group: str) -> tuple[int, str]:
-    return (int(group), "") if group.isdigit() else (1 << 62, group)
 
 
 def content_fingerprint(

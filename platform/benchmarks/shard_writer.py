@@ -13,16 +13,17 @@ import numpy as np
 import pyarrow as pa
 from pydantic import ValidationError
 
-from platform.benchmarks.manifest import ShardEntry, SkippedFile, VideoEntry
+from platform.benchmarks.manifest import SkippedFile, StoredFile
 from platform.benchmarks.recording import Recording, UnusableFile, usable_ranges
 from platform.benchmarks.store import COLUMN, frame_type
+from platform.benchmarks.videos import VideoEntry
 from platform.config.model import Model
 
 
 class _FinishedShard(Model):
     """What `<shard>.json` in the partial folder says: which inputs went in, what came out."""
 
-    shard: ShardEntry
+    shard: StoredFile
     keys: tuple[str, ...]  # every recording consumed, the skipped ones too
     videos: tuple[VideoEntry, ...]
     skipped: tuple[SkippedFile, ...]
@@ -125,10 +126,10 @@ class StoreWriter:
             return  # only skipped recordings since the last shard: nothing to close
         self._close()
         file = self.partial / _shard_name(len(self.finished))
-        _flush(self._temporary)
+        flush(self._temporary)
         self._temporary.replace(file)
         done = _FinishedShard(
-            shard=ShardEntry(file=file.name, num_bytes=file.stat().st_size),
+            shard=StoredFile(file=file.name, num_bytes=file.stat().st_size),
             keys=tuple(self._keys),
             videos=tuple(self._videos),
             skipped=tuple(self._skipped),
@@ -164,14 +165,15 @@ def write_whole(file: Path, content: bytes) -> None:
     temporary = file.with_name(f"{file.name}.tmp")
     try:
         temporary.write_bytes(content)
-        _flush(temporary)
+        flush(temporary)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     temporary.replace(file)
 
 
-def _flush(file: Path) -> None:
+def flush(file: Path) -> None:
+    """Wait until the file is on the disk."""
     with file.open("rb+") as handle:
         os.fsync(handle.fileno())
 

@@ -1,20 +1,23 @@
 """The Arrow store, read: frames memory-mapped and handed out without a copy.
 
-A store is a folder: `manifest.json` and Arrow IPC files with one record batch a video. The one column is a canonical
-`arrow.fixed_shape_tensor` of uint8 (H, W, C), a row a frame, uncompressed, so that any Arrow reader opens it and a
-slice of a video is an address in the page cache. Writing is in `store_writer.py`.
+A store is a folder: `manifest.json`, the index of videos and Arrow IPC files with one record batch a video. Their one
+column is a canonical `arrow.fixed_shape_tensor` of uint8 (H, W, C), a row a frame, uncompressed, so that any Arrow
+reader opens it and a slice of a video is an address in the page cache. Writing is in `store_writer.py`.
 """
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 from pydantic import ValidationError
 
-from platform.benchmarks.manifest import MANIFEST_FILE, SCHEMA_VERSION, Manifest, VideoEntry
+from platform.benchmarks.manifest import MANIFEST_FILE, SCHEMA_VERSION, Manifest
+from platform.benchmarks.overlap import read_hashes
+from platform.benchmarks.videos import VideoEntry, VideoTable
 from platform.config.errors import UserError
 
 COLUMN = "frames"
@@ -27,9 +30,10 @@ def frame_type(height: int, width: int, channels: int) -> pa.DataType:
 class FrameStore:
     """A prepared benchmark on disk. Open with `FrameStore.open`; a pickled store opens itself again by its path."""
 
-    def __init__(self, path: Path, manifest: Manifest) -> None:
+    def __init__(self, path: Path, manifest: Manifest, videos: VideoTable) -> None:
         self.path = path
         self.manifest = manifest
+        self.videos = videos
         self._shards: dict[int, pa.ipc.RecordBatchFileReader] = {}
         self._videos: dict[int, np.ndarray] = {}
 
@@ -38,20 +42,27 @@ class FrameStore:
 
     @classmethod
     def open(cls, path: Path) -> "FrameStore":
-        """Read the manifest and look at every shard's size; frames are mapped when they are asked for.
+        """Read the manifest and look at every file's size; frames are mapped when they are asked for.
 
-        Raises UserError when the folder is no store, was written by another version, or a shard is missing or cut off.
+        Raises UserError when the folder is no store, was written by another version, or a file is missing or cut off.
         """
         path = Path(path).absolute()
         manifest = _read_manifest(path)
-        for shard in manifest.shards:
-            file = path / shard.file
+        for stored in (*manifest.shards, manifest.videos, manifest.hashes):
+            file = path / stored.file
             if not file.is_file():
                 raise UserError(f"{file} is missing. {repair(path, manifest)}")
-            if (size := file.stat().st_size) != shard.num_bytes:
-                fault = "is cut off" if size < shard.num_bytes else "was changed"
-                raise UserError(f"{file} {fault}: {size} of {shard.num_bytes} bytes. {repair(path, manifest)}")
-        return cls(path, manifest)
+            if (size := file.stat().st_size) != stored.num_bytes:
+                fault = "is cut off" if size < stored.num_bytes else "was changed"
+                raise UserError(f"{file} {fault}: {size} of {stored.num_bytes} bytes. {repair(path, manifest)}")
+        file = path / manifest.videos.file
+        try:
+            videos = VideoTable.read(file)
+        except (pa.ArrowException, OSError, ValueError) as fault:
+            raise UserError(f"{file} is damaged ({fault}). {repair(path, manifest)}") from fault
+        if len(videos) != manifest.num_videos:
+            raise UserError(f"{file} has {len(videos)} of {manifest.num_videos} videos. {repair(path, manifest)}")
+        return cls(path, manifest, videos)
 
     def frames(self, video: int) -> np.ndarray:
         """All frames of one video, uint8 (T, H, W, C), read-only and backed by the mapped file.
@@ -60,22 +71,44 @@ class FrameStore:
         they differ.
         """
         if video not in self._videos:
-            shard = self.manifest.videos[video].shard
+            shard = int(self.videos.shards[video])
             if shard not in self._shards:
                 self._shards[shard] = self._map(shard)
-            self._videos[video] = self._checked(self._shards[shard], self.manifest.videos[video])
+            self._videos[video] = self._checked(self._shards[shard], self.videos[video])
         return self._videos[video]
 
     def verify(self) -> None:
-        """Read every frame and compare it with its checksum. Raises UserError naming the first that differs.
+        """Read every frame and compare it with its checksum. Raises UserError naming the first that differs."""
+        for _ in self.read_through():
+            pass
+
+    def read_through(self) -> Iterator[np.ndarray]:
+        """All videos in the store's order, checked like `frames`.
 
         One shard is mapped at a time, so that reading all of it does not fill this process's memory.
         """
-        for number in range(len(self.manifest.shards)):
-            shard = self._map(number)
-            for video in self.manifest.videos:
-                if video.shard == number:
-                    self._checked(shard, video)
+        number, shard = -1, None
+        for video in self.videos:
+            if video.shard != number:
+                number, shard = video.shard, self._map(video.shard)
+            yield self._checked(shard, video)
+
+    @property
+    def first_frames(self) -> np.ndarray:
+        """Where each video begins when the frames of all are counted through: int64 (videos,)."""
+        return np.concatenate([[0], np.cumsum(self.videos.num_frames)[:-1]])
+
+    @cached_property
+    def hashes(self) -> np.ndarray:
+        """A hash of every frame, counted through; see `overlap.py`. Raises UserError when the file is damaged."""
+        file = self.path / self.manifest.hashes.file
+        try:
+            hashes = read_hashes(file)
+        except (pa.ArrowException, OSError, KeyError) as fault:
+            raise UserError(f"{file} is damaged ({fault}). {repair(self.path, self.manifest)}") from fault
+        if len(hashes) != self.manifest.num_frames:
+            raise UserError(f"{file} has {len(hashes)} hashes, not one a frame. {repair(self.path, self.manifest)}")
+        return hashes
 
     def _checked(self, shard: pa.ipc.RecordBatchFileReader, video: VideoEntry) -> np.ndarray:
         frames = self._read(shard, video)

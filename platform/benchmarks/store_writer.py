@@ -12,13 +12,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import numpy as np
 from filelock import FileLock, Timeout
 
 from platform.benchmarks.disk_space import FULL, NOT_WRITABLE, check_space, disk_full
-from platform.benchmarks.manifest import MANIFEST_FILE, Manifest, content_fingerprint
+from platform.benchmarks.manifest import MANIFEST_FILE, Manifest, StoredFile, content_fingerprint
+from platform.benchmarks.overlap import HASHES_FILE, hash_frames, write_hashes
 from platform.benchmarks.recording import Found, Recording
-from platform.benchmarks.shard_writer import StoreWriter, write_whole
+from platform.benchmarks.shard_writer import StoreWriter, flush, write_whole
 from platform.benchmarks.store import FrameStore
+from platform.benchmarks.videos import VIDEOS_FILE, VideoTable
 from platform.config.errors import UserError
 
 SHARD_BYTES = 64 << 20  # about 3 s of decoding: what a kill can cost
@@ -64,7 +67,7 @@ def write_store(
                         writer.add(recording, keys[index])
                         report(index + 1, len(keys), recording.name)
                 manifest = _manifest(writer, found, dataset, synthetic, inputs, reader_version)
-                _publish(partial, target, manifest)
+                _publish(partial, target, _with_hashes(partial, manifest))
             finally:
                 with suppress(OSError):
                     partial.rmdir()  # goes only if it is empty: finished shards are worth keeping
@@ -128,7 +131,7 @@ def _already_there(target: Path, inputs: str, replace: bool) -> FrameStore | Non
     if replace:
         return None
     raise UserError(
-        f"{target} already holds {len(store.manifest.videos)} videos from "
+        f"{target} already holds {store.manifest.num_videos} videos from "
         f"{store.manifest.provenance.get('source', 'elsewhere')}. "
         "Add --replace to make it anew, or --to another folder."
     )
@@ -150,6 +153,7 @@ def _manifest(
         raise UserError(
             f"no usable file for {dataset} ({named}{more}). Get these files again and run the command again."
         )
+    VideoTable.of(writer.videos).write(writer.partial / VIDEOS_FILE)
     return Manifest(
         dataset=dataset,
         synthetic=synthetic,
@@ -164,20 +168,36 @@ def _manifest(
         provenance=found.provenance,
         skipped=skipped,
         shards=tuple(done.shard for done in writer.finished),
-        videos=writer.videos,
+        videos=_stored(writer.partial / VIDEOS_FILE),
+        hashes=StoredFile(file=HASHES_FILE, num_bytes=1),  # written last, see `_with_hashes`
+        num_videos=len(writer.videos),
+        num_frames=sum(video.num_frames for video in writer.videos),
     )
 
 
-def _publish(partial: Path, target: Path, manifest: Manifest) -> None:
-    """Verify what lies on disk, then make it the store in one rename."""
-    write_whole(partial / MANIFEST_FILE, manifest.model_dump_json(indent=1).encode())
+def _with_hashes(partial: Path, manifest: Manifest) -> Manifest:
+    """Read all frames back from the disk, which verifies them, and store a hash of each."""
+    field = manifest.encoding is not None
     try:
-        FrameStore.open(partial).verify()
+        store = FrameStore(partial, manifest, VideoTable.read(partial / VIDEOS_FILE))
+        hashes = [hash_frames(frames, field=field) for frames in store.read_through()]
     except UserError as fault:
         shutil.rmtree(partial)
         raise UserError(
             f"what was written does not read back ({fault}) Check the disk and run the command again."
         ) from fault
+    write_hashes(partial / HASHES_FILE, np.concatenate(hashes))
+    return manifest.model_copy(update={"hashes": _stored(partial / HASHES_FILE)})
+
+
+def _stored(file: Path) -> StoredFile:
+    flush(file)
+    return StoredFile(file=file.name, num_bytes=file.stat().st_size)
+
+
+def _publish(partial: Path, target: Path, manifest: Manifest) -> None:
+    """Make it the store in one rename."""
+    write_whole(partial / MANIFEST_FILE, manifest.model_dump_json(indent=1).encode())
     for note in partial.glob("*.arrow.json"):
         note.unlink()
     old = target.with_name(f".{target.name}.old")

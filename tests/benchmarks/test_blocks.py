@@ -39,7 +39,7 @@ def all_names(blocks: ClipBlocks) -> list[str]:
 def test_a_block_holds_the_frames_its_clip_names_say(make_store: MakeStore) -> None:
     store = make_store(6)
     blocks = blocks_of(store)
-    by_name = {video.name: number for number, video in enumerate(store.manifest.videos)}
+    by_name = {video.name: number for number, video in enumerate(store.videos)}
     for block in range(blocks.num_blocks):
         for clip, name in zip(blocks.frames(block), blocks.clip_names(block), strict=True):
             video, start = name.split("@")
@@ -182,7 +182,7 @@ def test_a_frame_step_takes_every_nth_frame(make_store: MakeStore) -> None:
     blocks = blocks_of(store, total_length=5, frame_step=3, stride={"default": 100})
     for name, clip in zip(blocks.clip_names(0), blocks.frames(0), strict=True):
         video, _, start = name.partition("@")
-        number = next(n for n, entry in enumerate(store.manifest.videos) if entry.name == video)
+        number = next(n for n, entry in enumerate(store.videos) if entry.name == video)
         np.testing.assert_array_equal(clip, store.frames(number)[int(start) : int(start) + 13 : 3])
 
 

@@ -144,7 +144,7 @@ def test_a_store_of_something_else_is_kept_unless_replaced(tmp_path: Path, recor
     with pytest.raises(UserError, match=r"already holds 2 videos.*--replace"):
         store(target, Found(recordings(3), frame_size=(8, 8)))
     assert FrameStore.open(target).manifest.fingerprint == first
-    assert len(store(target, Found(recordings(3), frame_size=(8, 8)), replace=True).manifest.videos) == 3
+    assert len(store(target, Found(recordings(3), frame_size=(8, 8)), replace=True).videos) == 3
     assert sorted(file.name for file in tmp_path.iterdir() if file.is_dir()) == ["kth-8"]
 
 
@@ -163,9 +163,9 @@ def test_an_unusable_video_is_skipped_and_named_and_the_rest_is_stored(tmp_path:
 
     videos = recordings(3)
     videos[1] = replace(videos[1], load=refuse)
-    manifest = store(tmp_path / "kth-8", Found(videos, frame_size=(8, 8))).manifest
-    assert [video.name for video in manifest.videos] == ["video0", "video2"]
-    assert [(skip.file, skip.reason) for skip in manifest.skipped] == [("video1", "it is cut off")]
+    written = store(tmp_path / "kth-8", Found(videos, frame_size=(8, 8)))
+    assert [video.name for video in written.videos] == ["video0", "video2"]
+    assert [(skip.file, skip.reason) for skip in written.manifest.skipped] == [("video1", "it is cut off")]
 
 
 def test_a_video_without_frames_is_skipped(tmp_path: Path, recordings: Recordings) -> None:

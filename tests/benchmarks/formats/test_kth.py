@@ -62,7 +62,7 @@ def test_the_list_is_found_and_clipped_to_the_real_length(tmp_path: Path, make_a
     (tmp_path / "00sequences.txt").write_text("person07_walking_d2\tframes\t1-5, 8-900, 2000-3000\n")
     found = find_kth(tmp_path, Wanted(16))
     store = write_store(tmp_path / "s", found, dataset="kth", synthetic=False, reader_version="1")
-    assert store.manifest.videos[0].ranges == ((0, 5), (7, 12))
+    assert store.videos[0].ranges == ((0, 5), (7, 12))
     assert store.manifest.skipped == ()
 
 
@@ -133,11 +133,11 @@ def test_all_nine_real_videos_are_stored(data_root: Path, tmp_path: Path) -> Non
     found = find_kth(data_root / "kth", Wanted(64))
     store = write_store(tmp_path / "s", found, dataset="kth", synthetic=False, reader_version="1")
     manifest = store.manifest
-    assert len(manifest.videos) == 9
+    assert len(store.videos) == 9
     assert manifest.num_frames == 4343
-    assert manifest.groups == ("1", "3", "5", "8", "9", "10")
+    assert store.videos.groups == ("1", "3", "5", "8", "9", "10")
     assert manifest.skipped == ()
-    for number, video in enumerate(manifest.videos):
+    for number, video in enumerate(store.videos):
         assert all(first < end <= video.num_frames for first, end in video.ranges)
         frames = store.frames(number)
         assert 60 < frames.mean() < 200  # an outdoor or indoor scene, neither black nor burnt out
@@ -152,8 +152,8 @@ def test_a_truncated_real_video_is_skipped_and_the_others_are_stored(data_root: 
         (source / Path(name).name).write_bytes((data_root / "kth" / name).read_bytes())
     cut = source / "person10_jogging_d4_uncomp.avi"
     cut.write_bytes(cut.read_bytes()[:400_000])
-    manifest = write_store(
+    store = write_store(
         tmp_path / "s", find_kth(source, Wanted(32)), dataset="kth", synthetic=False, reader_version="1"
-    ).manifest
-    assert [video.name for video in manifest.videos] == ["person03_running_d1"]
-    assert {skip.file for skip in manifest.skipped} == {"00sequences.txt", "person10_jogging_d4"}
+    )
+    assert [video.name for video in store.videos] == ["person03_running_d1"]
+    assert {skip.file for skip in store.manifest.skipped} == {"00sequences.txt", "person10_jogging_d4"}

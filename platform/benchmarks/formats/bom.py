@@ -1,0 +1,83 @@
+"""Rain accumulations of the Australian Bureau of Meteorology, a radar and day a file: `bom_66_20201031_10min.npz`.
+
+`frames` is int16 (n, 512, 512), `timestamps` (n,) are texts `20201031_000000`. Each value is what fell in 10 minutes;
+it is stored as the mean rate over them, so that it compares with other radars.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from platform.benchmarks.encoding import RAIN
+from platform.benchmarks.formats.events import DatedFile, found_in, parsed_times
+from platform.benchmarks.formats.fields import ALL_INT16, looked_up, nothing_usable, require_folder, skip, stamp
+from platform.benchmarks.formats.npz import DAMAGED, check_frames, open_npz, read_frames, read_list
+from platform.benchmarks.manifest import SkippedFile
+from platform.benchmarks.recording import Found, UnusableFile, Wanted
+
+VERSION = "1"
+FILE_NAME = re.compile(r"bom_([0-9]+)_[0-9]{8}_10min\.npz", re.ASCII)
+TIME = "%Y%m%d_%H%M%S"
+MM_A_UNIT = 0.05
+FRAMES_AN_HOUR = 6
+
+_LEVELS = RAIN.levels(MM_A_UNIT * FRAMES_AN_HOUR * ALL_INT16.astype(float), missing=ALL_INT16 < 0)
+
+
+def find_bom(folder: Path, wanted: Wanted) -> Found:
+    """Every accumulation in `folder` or below it, as rain in mm/h. A radar is a series and a category.
+
+    Raises UserError when there is none, or when the fields are smaller than wanted.
+    """
+    require_folder(folder, "bom_RADAR_YYYYMMDD_10min.npz files")
+    series: dict[str, list[DatedFile[Path]]] = {}
+    skipped: list[SkippedFile] = []
+    for file in sorted(folder.rglob("*.npz"), key=lambda file: (file.name, file)):
+        match = FILE_NAME.fullmatch(file.name)
+        if match is None:
+            skipped.append(skip(file, folder, "its name is not bom_RADAR_YYYYMMDD_10min.npz"))
+            continue
+        try:
+            found, faults = _listed(file, folder)
+        except UnusableFile as reason:
+            skipped.append(skip(file, folder, reason))
+        else:
+            series.setdefault(match[1], []).append(found)
+            skipped += faults
+    if not series:
+        raise nothing_usable(
+            "accumulation", folder, skipped, "Give the folder with bom_66_20201031_10min.npz to --from."
+        )
+    return found_in(series, read_bom, folder=folder, wanted=wanted, encoding=RAIN, skipped=skipped)
+
+
+def read_bom(file: Path, numbers: tuple[int, ...]) -> Iterator[np.ndarray]:
+    """Some frames as RAIN levels, uint8 (H, W) each. Raises UnusableFile."""
+    return (looked_up(_LEVELS, frame) for frame in read_frames(file, "frames", numbers))
+
+
+def _listed(file: Path, folder: Path) -> tuple[DatedFile[Path], list[SkippedFile]]:
+    """The file's frames, and those without a time."""
+    try:
+        with open_npz(file) as archive:
+            content, header = read_list(archive, "timestamps")
+            if header.dtype.kind != "U" or len(header.shape) != 1 or not header.dtype.itemsize:
+                raise UnusableFile(f"timestamps are {header.dtype}, not texts as 20201031_000000")
+            texts = np.frombuffer(content, header.dtype).tolist()
+            shape = check_frames(archive, "frames", len(texts), "timestamps")
+        changed = stamp(file)
+    except DAMAGED as fault:
+        raise UnusableFile(f"it is cut off or damaged ({fault}); copy it again") from fault
+    except OSError as fault:
+        raise UnusableFile(f"it cannot be read ({fault.strerror})") from fault
+    times = parsed_times(texts, TIME)
+    dated = np.flatnonzero(~np.isnat(times))
+    if not len(dated):
+        raise UnusableFile("none of its timestamps is a time as 20201031_000000")
+    faults = [
+        skip(file, folder, f"frame {number} has no time: {texts[number]!r}")
+        for number in np.flatnonzero(np.isnat(times))
+    ]
+    return DatedFile(str(file.relative_to(folder)), file, shape, changed, times[dated], dated), faults

@@ -1,0 +1,142 @@
+"""`videos.arrow` of a store: one row a stored video, read as whole columns.
+
+A store may hold 200,000 videos. Opening one maps this file and decodes nothing; listing the clips of a split is
+arithmetic on columns.
+"""
+
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pydantic import NonNegativeInt, PositiveInt
+
+from platform.config.model import Model
+
+VIDEOS_FILE = "videos.arrow"
+
+_SCHEMA = pa.schema(
+    [
+        ("name", pa.string()),
+        ("group", pa.dictionary(pa.int32(), pa.string())),
+        ("category", pa.dictionary(pa.int32(), pa.string())),
+        ("num_frames", pa.int64()),
+        ("ranges", pa.list_(pa.int64())),  # first, end, first, end, ...
+        ("shard", pa.int32()),
+        ("batch", pa.int32()),
+        ("sha256", pa.string()),
+    ]
+)
+
+
+class VideoEntry(Model):
+    """One stored video: record batch `batch` of shard `shard`."""
+
+    name: str
+    group: str
+    category: str
+    num_frames: PositiveInt
+    ranges: tuple[tuple[NonNegativeInt, PositiveInt], ...]  # half-open, 0-based; a clip never leaves one
+    shard: NonNegativeInt
+    batch: NonNegativeInt
+    sha256: str  # of the frames' bytes
+
+
+class VideoTable:
+    """All videos of a store, in its order. Rows come as `VideoEntry`, columns as numpy arrays."""
+
+    def __init__(self, table: pa.Table) -> None:
+        """Raises ValueError where a column is missing, or holds what it cannot."""
+        if table.schema != _SCHEMA:
+            raise ValueError(f"it has columns {', '.join(table.schema.names)}, not {', '.join(_SCHEMA.names)}")
+        self._table = table
+
+    @classmethod
+    def of(cls, entries: Iterable[VideoEntry]) -> "VideoTable":
+        rows = [entry.model_dump() for entry in entries]
+        for row in rows:
+            row["ranges"] = [bound for stretch in row["ranges"] for bound in stretch]
+        return cls(pa.Table.from_pylist(rows, schema=_SCHEMA).unify_dictionaries().combine_chunks())
+
+    @classmethod
+    def read(cls, file: Path) -> "VideoTable":
+        """Map the file. Raises OSError, pa.ArrowInvalid or ValueError where it is no such table."""
+        return cls(pa.ipc.open_file(pa.memory_map(str(file))).read_all())
+
+    def write(self, file: Path) -> None:
+        with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, _SCHEMA) as writer:
+            writer.write_table(self._table)
+
+    def __len__(self) -> int:
+        return self._table.num_rows
+
+    def __getitem__(self, number: int) -> VideoEntry:
+        return self._entry(self._table.slice(number, 1).to_pylist()[0])
+
+    def __iter__(self) -> Iterator[VideoEntry]:
+        return map(self._entry, self._table.to_pylist())
+
+    @staticmethod
+    def _entry(row: dict[str, Any]) -> VideoEntry:
+        bounds = row["ranges"]
+        return VideoEntry(**{**row, "ranges": tuple(zip(bounds[::2], bounds[1::2], strict=True))})
+
+    @cached_property
+    def num_frames(self) -> np.ndarray:
+        return self._table["num_frames"].to_numpy()
+
+    @cached_property
+    def shards(self) -> np.ndarray:
+        return self._table["shard"].to_numpy()
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Every group, numbers in their natural order."""
+        return tuple(sorted(self._names("group"), key=_natural))
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        return tuple(sorted(self._names("category")))
+
+    def of_groups(self, groups: Iterable[str]) -> np.ndarray:
+        """Which videos belong to one of these: bool (videos,)."""
+        return self._is_one_of("group", groups)
+
+    def of_categories(self, categories: Iterable[str]) -> np.ndarray:
+        return self._is_one_of("category", categories)
+
+    def by_category(self, value: dict[str, int], default: int) -> np.ndarray:
+        """`value` of each video's category: int64 (videos,)."""
+        values = [value.get(name, default) for name in self._names("category")]
+        return np.array(values or [default], np.int64)[self._codes("category")]
+
+    @cached_property
+    def stretches(self) -> np.ndarray:
+        """Every usable stretch: int64 (stretches, 3) of video, first frame, end."""
+        ranges = self._table["ranges"].combine_chunks()
+        if isinstance(ranges, pa.ChunkedArray):  # a table without rows
+            return np.empty((0, 3), np.int64)
+        counts = np.diff(ranges.offsets.to_numpy()) // 2
+        bounds = ranges.flatten().to_numpy().reshape(-1, 2)
+        return np.column_stack([np.repeat(np.arange(len(self)), counts), bounds])
+
+    def _is_one_of(self, column: str, names: Iterable[str]) -> np.ndarray:
+        wanted = set(names)
+        hits = np.array([name in wanted for name in self._names(column)] or [False])
+        return hits[self._codes(column)]
+
+    def _names(self, column: str) -> list[str]:
+        return self._encoded(column).dictionary.to_pylist()
+
+    def _codes(self, column: str) -> np.ndarray:
+        return self._encoded(column).indices.to_numpy()
+
+    def _encoded(self, column: str) -> pa.DictionaryArray:
+        chunks = self._table[column]
+        return chunks.chunk(0) if chunks.num_chunks else pa.array([], _SCHEMA.field(column).type)
+
+
+def _natural(group: str) -> tuple[int, str]:
+    return (int(group), "") if group.isdecimal() else (1 << 62, group)
