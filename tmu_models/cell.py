@@ -5,13 +5,12 @@ A cell takes its input, what it carries itself (`CellState`), and what flows thr
 network unrolls any of them and a wrapper may change what is carried.
 """
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
 from torch import nn
 
-from tmu_models.errors import ShapeError
+from tmu_models.checks import check_kernel
 
 # B clips, C channels of the input, H hidden channels, h w grid cells
 
@@ -66,22 +65,13 @@ def convolution(
     *,
     bias: bool = False,
 ) -> nn.Sequential:
-    """A convolution that keeps the grid, as `.0`, and where `norm_grid` (h, w) is given a layer norm as `.1`."""
+    """A convolution that keeps the grid, as `.0`, and where `norm_grid` (h, w) is given a layer norm as `.1`.
+
+    Raises ShapeError for an even kernel, which does not keep it.
+    """
+    check_kernel(kernel_size)
     layer = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2, bias=bias)
     return nn.Sequential(layer) if norm_grid is None else nn.Sequential(layer, nn.LayerNorm((out_channels, *norm_grid)))
-
-
-def check_kernel(kernel_size: int) -> None:
-    """Raises ShapeError for a kernel that does not keep the grid's size."""
-    if kernel_size < 1 or kernel_size % 2 == 0:
-        raise ShapeError(f"kernel_size {kernel_size}: only an odd kernel keeps the grid's size")
-
-
-def check_source_names(sources: Iterable[str]) -> None:
-    """Raises ShapeError for a name that cannot stand in a state dict's keys."""
-    for name in sources:
-        if not name or "." in name:
-            raise ShapeError(f"{name!r} is no name for a source: it must not be empty or hold a dot")
 
 
 def source_key(name: str) -> str:

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from tmu_models.cell import Cell, CellState, CellStep, source_key
+from tmu_models.checks import check_sources
 from tmu_models.errors import ShapeError
 
 
@@ -26,6 +27,7 @@ class KnowledgeFlowCell(Cell):
         super().__init__(cell.in_channels, cell.hidden_channels)
         if not sources:
             raise ShapeError("knowledge flow needs at least one source; without sources use the plain cell")
+        check_sources(sources)
         self.has_flow = cell.has_flow
         self.cell = cell
         self.sources = dict(sources)

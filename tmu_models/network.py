@@ -7,7 +7,15 @@ from typing import Literal, cast
 import torch
 from torch import nn
 
-from tmu_models.cell import Cell, check_kernel, check_source_names
+from tmu_models.cell import Cell
+from tmu_models.checks import (
+    check_clips,
+    check_layers,
+    check_memory_names,
+    check_shown,
+    check_sizes,
+    check_teachers,
+)
 from tmu_models.convlstm import ConvLSTMCell
 from tmu_models.errors import ShapeError
 from tmu_models.families import cell_class
@@ -17,9 +25,6 @@ from tmu_models.released import ReleasedTMUCell, warn_that_memory_grows
 from tmu_models.tmu import Gate, Merge, TMUCell, TransferGates
 
 # B clips, T frames, C channels, H W pixels, P patch channels (p*p*C), S memory channels, h w grid cells
-
-
-PIXEL_SLACK = 0.01  # resizing may leave [0, 1] by rounding
 
 
 @dataclass(frozen=True)
@@ -61,15 +66,9 @@ class VideoPredictor(nn.Module):
         Raises ShapeError for sizes that do not fit each other, and for an unknown family.
         """
         super().__init__()
-        if not hidden or min(hidden) < 1:
-            raise ShapeError(f"hidden {tuple(hidden)}: a network needs layers of at least one channel, say (64, 64)")
-        if channels < 1 or patch_size < 1:
-            raise ShapeError(f"channels {channels} and patch_size {patch_size} must be at least 1")
-        check_kernel(kernel_size)
-        if frame_size is not None and (frame_size[0] % patch_size or frame_size[1] % patch_size):
-            raise ShapeError(
-                f"patch_size {patch_size} does not divide frames of {frame_size[0]}x{frame_size[1]}; choose a divisor"
-            )
+        check_sizes(
+            channels=channels, frame_size=frame_size, patch_size=patch_size, hidden=hidden, kernel_size=kernel_size
+        )
         self.channels = channels
         self.frame_size = frame_size
         self.patch_size = patch_size
@@ -127,14 +126,13 @@ class VideoPredictor(nn.Module):
         """Turn the cells of `layers` into TMUs that distil `sources` (name -> memory channels).
 
         Weights the cells already have are kept, so a network may first load a source's weights; `released` keeps those
-        of the convolution, whose layer norm over all gates is new.
-        Raises ShapeError for a layer that does not exist or already is a TMU, and for
-        `released` in a family other than ConvLSTM; then no layer is changed.
+        of the convolution, whose layer norm over all gates is new. Its gates are of one kind: it takes no notice of
+        `kernel_size`, `gate` and `bias`.
+        Raises ShapeError for a layer that does not exist or already is a TMU, sources without a name or channels, and
+        for `released` in a family other than ConvLSTM; then no layer is changed.
         """
-        check_kernel(kernel_size)
-        check_source_names(sources)
         wrapped: dict[int, Cell] = {}
-        for layer, cell in zip(layers, self._plain_cells(layers), strict=True):
+        for layer, cell in self._plain_cells(layers):
             wrapped[layer] = (
                 self._released_cell(cell, sources)
                 if merge == "released"
@@ -160,11 +158,10 @@ class VideoPredictor(nn.Module):
     def add_knowledge_flow(self, layers: Sequence[int], sources: Mapping[str, int]) -> None:
         """Let the cells of `layers` borrow from teachers (name -> memory channels) while training.
 
-        Their memories are given to `forward` as `teachers`. Raises ShapeError for a layer that does not exist.
+        Their memories are given to `forward` as `teachers`. Raises ShapeError as `add_transfer` does.
         """
-        check_source_names(sources)
-        for layer, cell in zip(layers, self._plain_cells(layers), strict=True):
-            self.cell_list[layer] = KnowledgeFlowCell(cell, sources)
+        for layer, cell in [(n, KnowledgeFlowCell(c, sources)) for n, c in self._plain_cells(layers)]:
+            self.cell_list[layer] = cell
 
     def drop_teachers(self) -> None:
         """Knowledge-flow layers become the plain cells they are without their teachers; TMU layers stay."""
@@ -172,15 +169,13 @@ class VideoPredictor(nn.Module):
             if isinstance(cell, KnowledgeFlowCell):
                 self.cell_list[layer] = cell.cell
 
-    def _plain_cells(self, layers: Sequence[int]) -> list[Cell]:
-        for place, layer in enumerate(layers):
-            if not 0 <= layer < len(self.hidden):
-                raise ShapeError(f"layer {layer} does not exist; this network has layers 0 to {len(self.hidden) - 1}")
-            if layer in layers[:place]:
-                raise ShapeError(f"layer {layer} is named twice in {tuple(layers)}; name it once")
+    def _plain_cells(self, layers: Sequence[int]) -> list[tuple[int, Cell]]:
+        """The layers named, each with its cell, none of which draws on sources yet."""
+        check_layers(layers, len(self.hidden))
+        for layer in layers:
             if isinstance(self.cells[layer], (TMUCell, ReleasedTMUCell, KnowledgeFlowCell)):
                 raise ShapeError(f"layer {layer} already draws on sources; build the network anew to change them")
-        return [self.cells[layer] for layer in layers]
+        return [(layer, self.cells[layer]) for layer in layers]
 
     def _released_cell(self, cell: Cell, sources: Mapping[str, int]) -> ReleasedTMUCell:
         if not isinstance(cell, ConvLSTMCell):
@@ -205,21 +200,24 @@ class VideoPredictor(nn.Module):
         mask (B, T-2) that is reverse scheduled sampling. `keep_memories` names the memories to return; None returns
         all. `teachers` (source -> memory (B, T-1, S, h, w)) feeds knowledge-flow layers; without it they stand alone.
         Raises ShapeError for clips, lengths, masks, teachers or memory names that do not fit, and for frames that are
-        no numbers or far from [0, 1] and masks other than 0 and 1. On a GPU values are not looked at: that would make
-        it wait in every step, and stored clips are bytes.
+        no numbers or far from [0, 1] and masks other than 0 and 1; values are not looked at on a GPU.
         """
         kept_names = tuple(self.memory_channels) if keep_memories is None else tuple(keep_memories)
-        self._check(frames_BTCHW, input_length, truth_mask, kept_names)
-        self._check_teachers(frames_BTCHW, teachers)
-        true_BTPhw = to_patches(frames_BTCHW, self.patch_size)
         cells = self.cells
+        check_clips(frames_BTCHW, self.channels, self.frame_size, self.conv_last.weight.dtype)
+        check_shown(frames_BTCHW, input_length, truth_mask)
+        check_memory_names(kept_names, self.memory_channels)
+        true_BTPhw = to_patches(frames_BTCHW, self.patch_size)
+        B, T, _, h, w = true_BTPhw.shape
+        learners = [cell.sources for cell in cells if isinstance(cell, KnowledgeFlowCell)]
+        check_teachers(teachers, learners, (B, T - 1, h, w))
         states = [cell.initial(true_BTPhw[:, 0]) for cell in cells]
         flow = states[0].memory if self.has_flow else None
         kept: dict[str, list[torch.Tensor]] = {name: [] for name in kept_names}
         distilled: dict[tuple[int, str], list[torch.Tensor]] = {}
         similarities: list[torch.Tensor] = []
         generated: list[torch.Tensor] = []
-        for t in range(frames_BTCHW.shape[1] - 1):
+        for t in range(T - 1):
             x = true_BTPhw[:, t]
             if t >= input_length:
                 x = generated[-1]
@@ -258,44 +256,3 @@ class VideoPredictor(nn.Module):
         assert self.adapter is not None
         one, other = self.adapter(added).flatten(2), self.adapter(added_to_flow).flatten(2)
         return torch.cosine_similarity(one, other, dim=2).abs().mean()
-
-    def _check(
-        self, frames: torch.Tensor, input_length: int, truth_mask: torch.Tensor | None, keep_memories: Sequence[str]
-    ) -> None:
-        size = self.frame_size or tuple(frames.shape[3:])
-        if frames.dim() != 5 or frames.shape[2:] != (self.channels, *size):
-            wanted = f"(B, T, {self.channels}, {', '.join(map(str, self.frame_size or ('H', 'W')))})"
-            raise ShapeError(f"clips of shape {tuple(frames.shape)} do not fit a network for {wanted}")
-        if not frames.is_floating_point():
-            raise ShapeError(f"frames are {frames.dtype}; give floats in [0, 1], for bytes frames.float() / 255")
-        if not frames.is_cuda:
-            low, high = (bound.item() for bound in frames.detach().aminmax())
-            if not -PIXEL_SLACK <= low <= high <= 1 + PIXEL_SLACK:  # NaN compares as false
-                raise ShapeError(f"frames reach from {low:g} to {high:g}; give finite pixels in [0, 1]")
-        T = frames.shape[1]
-        if not isinstance(input_length, int) or not 1 <= input_length < T:
-            raise ShapeError(f"input_length {input_length} does not fit clips of {T} frames; use 1 to {T - 1}")
-        if truth_mask is not None and truth_mask.shape != (frames.shape[0], T - 1 - input_length):
-            raise ShapeError(
-                f"truth_mask has shape {tuple(truth_mask.shape)}, expected (B, T-1-input_length) = "
-                f"({frames.shape[0]}, {T - 1 - input_length})"
-            )
-        if truth_mask is not None and not truth_mask.is_cuda and not ((truth_mask == 0) | (truth_mask == 1)).all():
-            raise ShapeError("truth_mask must hold 0 (the network sees its prediction) and 1 (the true frame) only")
-        if unknown := [name for name in keep_memories if name not in self.memory_channels]:
-            raise ShapeError(f"no memory {unknown[0]!r}; this network has {', '.join(self.memory_channels)}")
-
-    def _check_teachers(self, frames: torch.Tensor, teachers: Mapping[str, torch.Tensor] | None) -> None:
-        learners = [cell for cell in self.cells if isinstance(cell, KnowledgeFlowCell)]
-        if teachers is not None and not learners:
-            raise ShapeError("teachers were given, but no layer learns from any; call add_knowledge_flow first")
-        for name, memory in (teachers or {}).items():
-            grid = (frames.shape[3] // self.patch_size, frames.shape[4] // self.patch_size)
-            for cell in learners:
-                if name not in cell.sources:
-                    raise ShapeError(f"no layer learns from {name!r}; the teachers are {', '.join(cell.sources)}")
-                wanted = (frames.shape[0], frames.shape[1] - 1, cell.sources[name], *grid)
-                if memory.shape != wanted:
-                    raise ShapeError(
-                        f"memory of teacher {name!r} is {tuple(memory.shape)}, expected (B, T-1, S, h, w) = {wanted}"
-                    )

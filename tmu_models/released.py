@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from tmu_models.cell import Cell, CellState, CellStep
+from tmu_models.checks import check_kernel, check_sources
 from tmu_models.convlstm import ConvLSTMCell
 from tmu_models.errors import ShapeError
 from tmu_models.tmu import distiller
@@ -36,6 +37,8 @@ class ReleasedTMUCell(Cell):
         super().__init__(in_channels, hidden_channels)
         if not sources:
             raise ShapeError("the released TMU cell needs at least one source; without sources use the plain cell")
+        check_sources(sources)
+        check_kernel(kernel_size)
         for name, channels in sources.items():
             if channels != hidden_channels:
                 raise ShapeError(

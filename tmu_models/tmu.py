@@ -22,6 +22,7 @@ import torch
 from torch import nn
 
 from tmu_models.cell import Cell, CellState, CellStep, source_key
+from tmu_models.checks import check_gate_bias, check_kernel, check_sources
 from tmu_models.errors import ShapeError
 
 Merge = Literal["mean", "softmax", "sum"]
@@ -55,6 +56,9 @@ class TransferGates(nn.Module):
             raise ShapeError(f"merge {merge!r} is unknown; use {', '.join(MERGES)}")
         if gate not in GATES:
             raise ShapeError(f"gate {gate!r} is unknown; use {', '.join(GATES)}")
+        check_sources(sources)
+        check_kernel(kernel_size)
+        check_gate_bias(bias)
         self.sources = tuple(sources)
         self.merge = merge
         self.gate = gate
