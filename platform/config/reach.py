@@ -45,10 +45,16 @@ def searched_memories(run: RunConfig, source: str) -> list[str]:
 
 
 def network_memories(network: NetworkConfig) -> dict[str, int]:
-    """The memories of a network, and the channels of each, told without building it. Empty: nobody knows the family."""
-    from tmu_models.families import cell_class, known_families  # torch: only a valid file waits for it
+    """The memories of a network, and the channels of each, told without building it.
 
-    if network.family not in known_families():
+    Empty for a family that nobody knows or whose package is broken: that is a fault of its own.
+    """
+    from tmu_models import ShapeError  # torch: only a valid file waits for it
+    from tmu_models.families import cell_class
+
+    try:
+        has_flow = cell_class(network.family).has_flow
+    except ShapeError:
         return {}
-    kinds = ("cell", "spatiotemporal") if cell_class(network.family).has_flow else ("cell",)
+    kinds = ("cell", "spatiotemporal") if has_flow else ("cell",)
     return {f"{kind}/{layer}": width for kind in kinds for layer, width in enumerate(network.hidden)}

@@ -1,0 +1,35 @@
+"""What the trials of a run can come to, told from the YAML alone."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from platform.config.network import NetworkConfig
+from platform.config.reach import network_memories
+from tmu_models.families import ENTRY_POINTS, _entry_points
+
+
+@pytest.fixture
+def broken_family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An installed package that offers a family and cannot be imported."""
+    info = tmp_path / "mim_networks-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mim-networks\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[{ENTRY_POINTS}]\nmim = no_such_module:MIMCell\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    _entry_points.cache_clear()
+    yield "mim"
+    _entry_points.cache_clear()
+
+
+def test_a_network_has_a_cell_memory_a_layer_and_predrnn_a_flow_too() -> None:
+    assert network_memories(NetworkConfig(hidden=(4, 6))) == {"cell/0": 4, "cell/1": 6}
+    flow = network_memories(NetworkConfig(family="predrnn", hidden=(4, 4)))
+    assert set(flow) == {"cell/0", "cell/1", "spatiotemporal/0", "spatiotemporal/1"}
+
+
+def test_of_a_family_nobody_can_build_no_memory_is_known(broken_family: str) -> None:
+    """The family itself is the fault, told with its own place in the YAML."""
+    assert network_memories(NetworkConfig(family=broken_family)) == {}
+    assert network_memories(NetworkConfig(family="nobody_knows_it")) == {}
