@@ -4,8 +4,7 @@ from typing import Annotated
 
 import typer
 
-from platform.config.agreement import nearest
-from platform.config.errors import UserError
+from platform.config.errors import UserError, nearest
 from platform.config.home import Home
 from platform.config.load import choose_profile, load_run
 from platform.console import console, run

@@ -8,19 +8,25 @@ import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace as changed
+from functools import cached_property
+from itertools import combinations
 from pathlib import Path
-from typing import get_args
+
+import numpy as np
 
 from platform.benchmarks.blocks import ClipBlocks, list_clips
+from platform.benchmarks.overlap import refuse_shared_frames
 from platform.benchmarks.progress import progress_bar
-from platform.benchmarks.recording import Found, Recording, Wanted, usable_ranges
-from platform.benchmarks.registry import READERS
+from platform.benchmarks.recording import DAY, Found, Recording, Wanted, usable_ranges
+from platform.benchmarks.registry import READERS, Reader
 from platform.benchmarks.store import FrameStore
 from platform.benchmarks.store_writer import Report, write_store
 from platform.benchmarks.videos import VideoEntry, VideoTable
-from platform.config.benchmark import BenchmarkConfig, SplitName
+from platform.config.benchmark import BenchmarkConfig
+from platform.config.datasets import OWN
 from platform.config.errors import UserError
 from platform.config.home import Home
+from platform.config.splits import SPLIT_NAMES, SplitName, matching
 
 NATIVE_SIZE = 64  # stand-ins are made at this size where the wanted one divides it
 
@@ -52,7 +58,7 @@ class Benchmark:
             config = self.config
             self._blocks[split] = ClipBlocks(
                 self.store,
-                config.split.groups(split),
+                self._groups[split],
                 categories=config.categories,
                 stride=config.stride,
                 input_length=config.input_length,
@@ -64,16 +70,55 @@ class Benchmark:
             )
         return self._blocks[split]
 
+    def refuse_leaks(self) -> None:
+        """Raises UserError where two splits share a group or a frame, naming both places.
+
+        Compares a hash of every frame of every clip: a second for four million.
+        """
+        first_frames = self.store.first_frames
+        frames_of: dict[str, np.ndarray] = {}
+        for split in SPLIT_NAMES:
+            blocks = self.blocks(split)
+            video, start = blocks.clips[:, 0], blocks.clips[:, 1]
+            steps = np.arange(blocks.total_length) * blocks.frame_step
+            frames_of[split] = np.unique((first_frames[video] + start)[:, None] + steps)
+        refuse_shared_frames(frames_of, self.store.hashes, self.store.videos.names, first_frames)
+
+    @cached_property
+    def _groups(self) -> dict[SplitName, tuple[str, ...]]:
+        """The groups that each split's names, ranges and shares mean here. Raises UserError where one is in two."""
+        there, asked = self.store.videos.groups, self.config.split
+        groups = {split: matching(asked.groups(split), there) for split in SPLIT_NAMES}
+        for one, other in combinations(SPLIT_NAMES, 2):
+            if shared := set(groups[one]) & set(groups[other]):
+                here, there_too = (", ".join(asked.groups(split)) for split in (one, other))
+                raise UserError(
+                    f"{', '.join(sorted(shared)[:5])} of {self.label} stand in both {one} ({here}) and {other} "
+                    f"({there_too}); let the ranges in split end before they meet."
+                )
+        if len(there) < len(SPLIT_NAMES) and "%" in "".join(asked.train):  # shares of what cannot be shared out
+            raise UserError(self._too_few_groups(there))
+        return {split: groups[split] or asked.groups(split) for split in SPLIT_NAMES}
+
+    def _too_few_groups(self, there: tuple[str, ...]) -> str:
+        held = f"{self.store.path} holds {len(there)} group{'s' if len(there) > 1 else ''} ({', '.join(there)})"
+        repair = "Add files of other days, persons or events"
+        if self.store.manifest.encoding is not None:
+            repair += ", or cut these into shorter events: prepare again with --event-hours 2 --replace"
+        elif self.config.is_own:
+            repair += ", or name what tells them apart: prepare again with --group-by REGEX --replace"
+        return f"{held}; train, validation and test need one each, for no group may be in two. {repair}."
+
 
 def find_benchmark(config: BenchmarkConfig, home: Home) -> Benchmark | None:
     """The prepared benchmark, or None. Touches nothing. Raises UserError when what is there is damaged."""
-    sizes = [size for size in _real_sizes(config, home) if size % config.frame_size == 0]
+    sizes = [size for size in _real_sizes(config, home) if _fits(config, size)]
     if sizes:
         return Benchmark(config, FrameStore.open(store_folder(home.benchmarks, config.dataset, min(sizes))))
     folder = _stand_in_folder(config, home)
     if config.on_missing == "synthetic" and folder.exists():
         store = FrameStore.open(folder)
-        if store.manifest.reader_version == READERS[config.dataset].version:
+        if store.manifest.reader_version == reader_of(config.dataset).version:
             return Benchmark(config, store)
     return None
 
@@ -86,24 +131,29 @@ def open_benchmark(config: BenchmarkConfig, home: Home, *, make: bool = True) ->
     """
     if (found := find_benchmark(config, home)) is not None:
         return found
-    size = _size_for(config.frame_size)
-    if config.on_missing == "synthetic" and make:
+    if config.on_missing == "synthetic" and make and reader_of(config.dataset).stand_in is not None:
+        size = _size_for(config)
         with progress_bar(f"making the stand-in for {config.dataset}") as report:
             wanted = Wanted(size)
             store = prepare_dataset(config.dataset, None, home.benchmarks, wanted, replace=True, report=report)
         return Benchmark(config, store)
-    raise UserError(_missing_text(config, home, size))
+    raise UserError(_missing_text(config, home))
 
 
-def estimate_clips(config: BenchmarkConfig) -> dict[SplitName, int]:
-    """How many clips each split of the stand-in has, exactly, without making it. Touches nothing."""
-    videos = _indexed(READERS[config.dataset].stand_in(Wanted(_size_for(config.frame_size))).recordings)
+def estimate_clips(config: BenchmarkConfig, home: Home) -> dict[SplitName, int]:
+    """How many clips each split of the stand-in has, exactly, without making it. Touches nothing.
+
+    Raises UserError where the data set has no stand-in, or must not have one.
+    """
+    stand_in = reader_of(config.dataset).stand_in
+    if stand_in is None or config.on_missing != "synthetic":
+        raise UserError(_missing_text(config, home))
+    videos = _indexed(stand_in(Wanted(_size_for(config))).recordings)
     counts: dict[SplitName, int] = {}
-    splits: tuple[SplitName, ...] = get_args(SplitName)
-    for split in splits:
+    for split in SPLIT_NAMES:
         clips = list_clips(
             videos,
-            config.split.groups(split),
+            matching(config.split.groups(split), videos.groups),
             categories=config.categories,
             stride=config.stride,
             total_length=config.total_length,
@@ -141,22 +191,29 @@ def prepare_dataset(
 ) -> FrameStore:
     """Convert the files in `source_dir`, or make the stand-in where it is None, into a store below `target_dir`.
 
-    `name` is a key of READERS. The store is verified. Raises UserError as readers and `write_store` do.
+    `name` is a key of READERS, or own_NAME. The store is verified. Raises UserError as readers and `write_store` do.
     """
-    synthetic = source_dir is None
-    if source_dir is None:
-        found = READERS[name].stand_in(wanted)
+    reader, synthetic = reader_of(name), source_dir is None
+    if source_dir is not None:
+        found = reader.find(source_dir.expanduser().absolute(), wanted)
+    elif reader.stand_in is not None:
+        found = reader.stand_in(wanted)
     else:
-        found = READERS[name].find(source_dir.expanduser().absolute(), wanted)
+        raise UserError(f"{name} has no stand-in. Give the folder with {reader.files} to --from.")
     return write_store(
         store_folder(target_dir.expanduser().absolute(), name, wanted.size, synthetic),
         _with_command(found, name, source_dir, target_dir, wanted),
         dataset=name,
         synthetic=synthetic,
-        reader_version=READERS[name].version,
+        reader_version=reader.version,
         replace=replace,
         report=report,
     )
+
+
+def reader_of(dataset: str) -> Reader:
+    """The reader of `kth`, `flying_digits_2`, `own_lab`."""
+    return READERS["own" if dataset.startswith(OWN) else dataset]
 
 
 def store_folder(benchmarks: Path, dataset: str, size: int, synthetic: bool = False) -> Path:
@@ -182,45 +239,55 @@ def _real_sizes(config: BenchmarkConfig, home: Home) -> list[int]:
     return sorted(int(match[1]) for folder in folders if (match := name.fullmatch(folder.name)))
 
 
-def _size_for(frame_size: int) -> int:
-    return NATIVE_SIZE if NATIVE_SIZE % frame_size == 0 else frame_size
+def _fits(config: BenchmarkConfig, size: int) -> bool:
+    """Can clips be cut from stored frames of this size? Where a crop is asked for, its side is what is shrunk."""
+    side = size if config.crop is None else config.crop.side
+    return side <= size and side % config.frame_size == 0
+
+
+def _size_for(config: BenchmarkConfig) -> int:
+    if config.crop is not None:
+        return max(NATIVE_SIZE, config.crop.side)
+    return NATIVE_SIZE if NATIVE_SIZE % config.frame_size == 0 else config.frame_size
 
 
 def _stand_in_folder(config: BenchmarkConfig, home: Home) -> Path:
-    return store_folder(home.benchmarks, config.dataset, _size_for(config.frame_size), synthetic=True)
+    return store_folder(home.benchmarks, config.dataset, _size_for(config), synthetic=True)
 
 
-def prepare_command(name: str, source: str | None, size: int, target: Path | None = None) -> str:
-    """The line a user types to prepare `name`."""
+def prepare_command(name: str, source: str | None, wanted: Wanted, target: Path | None = None) -> str:
+    """The line a user types to prepare `name`, from the folder `source` or, where it is None, as a stand-in."""
     base, _, number = name.partition("flying_digits_")
     words = ["python", "-m", "platform.prepare", base or "flying_digits"]
     words += ["--digits", number] if number else []
     words += ["--synthetic"] if source is None else ["--from", source]
     words += ["--to", str(target)] if target else []
-    words += ["--size", str(size)] if size != NATIVE_SIZE else []
+    words += ["--size", str(wanted.size)] if wanted.size != NATIVE_SIZE else []
+    if clips := wanted.num_clips:
+        words += ["--clips", f"{clips.train},{clips.validation},{clips.test}"]
+    words += ["--event-hours", str(wanted.event_hours)] if wanted.event_hours != DAY else []
+    words += ["--group-by", wanted.group_by] if wanted.group_by else []
+    words += ["--grey"] if wanted.grey else []
     return shlex.join(words)
 
 
 def _with_command(found: Found, name: str, source_dir: Path | None, target_dir: Path, wanted: Wanted) -> Found:
     default = target_dir == Home.from_environment().benchmarks
     source = str(source_dir.expanduser().absolute()) if source_dir else None
-    command = prepare_command(name, source, wanted.size, None if default else target_dir.absolute())
-    if num_clips := wanted.num_clips:
-        command += f" --clips {num_clips.train},{num_clips.validation},{num_clips.test}"
+    command = prepare_command(name, source, wanted, None if default else target_dir.absolute())
     return changed(found, provenance={**found.provenance, "command": command})
 
 
-def _missing_text(config: BenchmarkConfig, home: Home, size: int) -> str:
-    there = _real_sizes(config, home)
+def _missing_text(config: BenchmarkConfig, home: Home) -> str:
+    reader, wanted, there = reader_of(config.dataset), Wanted(_size_for(config)), _real_sizes(config, home)
     other = f" ({', '.join(map(str, there))} is there, which {config.frame_size} does not divide)" if there else ""
-    command = prepare_command(config.dataset, "DIR", size)
-    stand_in = (
-        f"make the stand-in with `{prepare_command(config.dataset, None, size)}`"
-        if config.on_missing == "synthetic"
-        else "set on_missing: synthetic to try the built-in stand-in"
-    )
+    if reader.stand_in is None:
+        stand_in = " There is no stand-in for it."
+    elif config.on_missing == "synthetic":
+        stand_in = f" Or make the stand-in with `{prepare_command(config.dataset, None, wanted)}`."
+    else:
+        stand_in = " Or set on_missing: synthetic to try the built-in stand-in."
     return (
-        f"benchmark {config.dataset} for frames of {config.frame_size} pixels "
-        f"is not in {home.benchmarks}{other}. Run `{command}`, "
-        f"DIR being the folder with {READERS[config.dataset].files}, or {stand_in}."
+        f"benchmark {config.dataset} for frames of {config.frame_size} pixels is not in {home.benchmarks}{other}. Run "
+        f"`{prepare_command(config.dataset, 'DIR', wanted)}`, DIR being the folder with {reader.files}.{stand_in}"
     )

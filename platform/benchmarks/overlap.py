@@ -5,7 +5,7 @@ two events cut from the same hours, would leak test frames into training.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +41,7 @@ def read_hashes(file: Path) -> np.ndarray:
 
 
 def refuse_shared_frames(
-    frames_of: Mapping[str, np.ndarray], hashes: np.ndarray, video_names: list[str], first_frames: np.ndarray
+    frames_of: Mapping[str, np.ndarray], hashes: np.ndarray, video_names: Sequence[str], first_frames: np.ndarray
 ) -> None:
     """Raises UserError naming the frames that two splits share.
 
@@ -65,6 +65,6 @@ def refuse_shared_frames(
             )
 
 
-def _place(number: int, video_names: list[str], first_frames: np.ndarray) -> str:
+def _place(number: int, video_names: Sequence[str], first_frames: np.ndarray) -> str:
     video = int(np.searchsorted(first_frames, number, side="right")) - 1
     return f"{video_names[video]} frame {number - int(first_frames[video])}"

@@ -12,6 +12,8 @@ import numpy as np
 from platform.benchmarks.encoding import Encoding
 from platform.benchmarks.manifest import SkippedFile
 
+DAY = 24  # hours
+
 
 @dataclass(frozen=True)
 class NumClips:
@@ -28,7 +30,7 @@ class Wanted:
 
     size: int  # pixels a side of stored pictures; of fields, which keep their aspect, the shorter side
     num_clips: NumClips | None = None  # of what is generated
-    event_hours: int = 24  # a radar's recording is cut into events of this length, the unit that splits are made of
+    event_hours: int = DAY  # a radar's recording is cut into events of this length, the unit that splits are made of
     group_by: str | None = None  # own data: a regular expression whose first group names that unit
     grey: bool = False  # own data: store colour pictures as grey
 

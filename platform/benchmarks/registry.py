@@ -16,7 +16,7 @@ class Reader:
 
     version: str  # of the reader and the stand-in; part of every stored input
     find: Callable[[Path, Wanted], Found]
-    stand_in: Callable[[Wanted], Found]
+    stand_in: Callable[[Wanted], Found] | None  # None: nothing replaces it
     files: str  # what the folder given to --from holds
 
 

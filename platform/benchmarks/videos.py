@@ -4,7 +4,7 @@ A store may hold 200,000 videos. Opening one maps this file and decodes nothing;
 arithmetic on columns.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pyarrow as pa
 from pydantic import NonNegativeInt, PositiveInt
 
 from platform.config.model import Model
+from platform.config.splits import natural
 
 VIDEOS_FILE = "videos.arrow"
 
@@ -83,6 +84,11 @@ class VideoTable:
         bounds = row["ranges"]
         return VideoEntry(**{**row, "ranges": tuple(zip(bounds[::2], bounds[1::2], strict=True))})
 
+    @property
+    def names(self) -> Sequence[str]:
+        """Of the videos, in the store's order."""
+        return self._table["name"].to_pylist()
+
     @cached_property
     def num_frames(self) -> np.ndarray:
         return self._table["num_frames"].to_numpy()
@@ -94,7 +100,7 @@ class VideoTable:
     @property
     def groups(self) -> tuple[str, ...]:
         """Every group, numbers in their natural order."""
-        return tuple(sorted(self._names("group"), key=_natural))
+        return tuple(sorted(self._names("group"), key=natural))
 
     @property
     def categories(self) -> tuple[str, ...]:
@@ -136,7 +142,3 @@ class VideoTable:
     def _encoded(self, column: str) -> pa.DictionaryArray:
         chunks = self._table[column]
         return chunks.chunk(0) if chunks.num_chunks else pa.array([], _SCHEMA.field(column).type)
-
-
-def _natural(group: str) -> tuple[int, str]:
-    return (int(group), "") if group.isdecimal() else (1 << 62, group)

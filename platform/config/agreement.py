@@ -5,9 +5,10 @@ of these is checked in `space_agreement.py`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from difflib import get_close_matches
 
-from platform.config.benchmark import KTH_ACTIONS, BenchmarkConfig
+from platform.config.benchmark import BenchmarkConfig
+from platform.config.datasets import dataset_named
+from platform.config.errors import nearest
 from platform.config.network import NetworkConfig
 from platform.config.places import Place
 from platform.config.reach import drawable_sources, memory_of, network_memories
@@ -172,12 +173,6 @@ def unknown_memory(run: RunConfig, name: str, memory: str) -> Iterator[str]:
         yield f"source {name!r} has no memory {memory!r}{nearest(memory, has)}; it has {', '.join(has)}"
 
 
-def nearest(name: str, known: object) -> str:
-    """`, did you mean 'kernel_size'?` for the known name most like this one, or nothing."""
-    matches = get_close_matches(name, list(known), n=1)  # type: ignore[call-overload]
-    return f" (did you mean {matches[0]!r}?)" if matches else ""
-
-
 def _is_released_family(family: str) -> bool:
     from tmu_models.convlstm import ConvLSTMCell
     from tmu_models.families import cell_class, known_families
@@ -232,10 +227,12 @@ def _benchmarks(run: RunConfig) -> dict[Place, BenchmarkConfig]:
 
 def _strides(place: Place, benchmark: BenchmarkConfig) -> Iterator[Fault]:
     """A stride of a category that is not there would be ignored."""
-    categories = KTH_ACTIONS if benchmark.name == "kth" else (benchmark.dataset.removeprefix("flying_"),)
-    known = ("default", *categories)
+    categories = dataset_named(benchmark.name).categories
+    if benchmark.name == "flying_digits":
+        categories = (benchmark.dataset.removeprefix("flying_"),)
+    known = ("default", *(categories or ()))
     for name in benchmark.stride:
-        if name not in known:
+        if categories is not None and name not in known:
             yield (
                 (*place, "stride", name),
                 f"{name!r} is no category of {benchmark.name}{nearest(name, known)}; known: {', '.join(known)}",

@@ -1,79 +1,20 @@
 """What a benchmark is to a search: which frames, cut into which clips, split how.
 
-`prepare` stores every video it finds. Who trains, validates and tests is decided here, so that published
-protocols are presets and nine videos of six persons can be split too.
+`prepare` stores every video it finds. Who trains, validates and tests is decided here, so that published protocols
+are presets (`presets.py`, `splits.py`) and nine videos of six persons can be split too.
 """
 
 from collections.abc import Mapping
-from difflib import get_close_matches
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PositiveInt, model_validator
+from pydantic import BeforeValidator, Field, PositiveInt, field_validator, model_validator
 
+from platform.config.clips import CropConfig
+from platform.config.datasets import MOST_DIGITS, OWN, dataset_named
 from platform.config.model import Model
-
-KTH_ACTIONS = ("boxing", "handclapping", "handwaving", "jogging", "running", "walking")
-SplitName = Literal["train", "validation", "test"]
-SPLIT_NAMES: tuple[SplitName, ...] = ("train", "validation", "test")
-
-# Validation is cut from the published training persons, never from the test persons.
-SPLIT_PRESETS: dict[str, dict[str, Any]] = {
-    "persons_1_16": {"train": "1-14", "validation": "15-16", "test": "17-25"},
-    "persons_1_20": {"train": "1-18", "validation": "19-20", "test": "21-25"},
-    "pools": {"train": ["train"], "validation": ["validation"], "test": ["test"]},
-}
-
-
-def parse_groups(value: Any) -> Any:
-    """`"1-3, 7"` or `[1, 2, 3, 7]` -> `("1", "2", "3", "7")`: groups are persons, days or pools, by name."""
-    parts = value.split(",") if isinstance(value, str) else value
-    if not isinstance(parts, (list, tuple)):
-        parts = [parts]
-    names: list[str] = []
-    for part in parts:
-        text = str(part).strip()
-        first, dash, last = text.partition("-")
-        if dash and first.strip().isdigit() and last.strip().isdigit():
-            low, high = int(first), int(last)
-            if high < low or high - low > 10_000:
-                raise ValueError(f"{text!r} is not a range of groups; write the smaller number first")
-            names += [str(number) for number in range(low, high + 1)]
-        elif text:
-            names.append(text)
-    return tuple(dict.fromkeys(names))
-
-
-Groups = Annotated[tuple[str, ...], BeforeValidator(parse_groups), Field(min_length=1)]
-
-
-class SplitConfig(Model):
-    """Groups (persons, pools) of each split. A group belongs to one split only."""
-
-    train: Groups
-    validation: Groups
-    test: Groups
-
-    @model_validator(mode="after")
-    def _no_group_twice(self) -> "SplitConfig":
-        for one, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
-            if shared := set(getattr(self, one)) & set(getattr(self, other)):
-                raise ValueError(
-                    f"{', '.join(sorted(shared))} stand in both {one} and {other}; a group may be in one split only"
-                )
-        return self
-
-    def groups(self, split: SplitName) -> tuple[str, ...]:
-        return getattr(self, split)
-
-
-def _split_from_preset(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    if value in SPLIT_PRESETS:
-        return SPLIT_PRESETS[value]
-    near = get_close_matches(value, SPLIT_PRESETS, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"no split preset {value!r}; known: {', '.join(SPLIT_PRESETS)}.{hint}")
+from platform.config.presets import with_preset
+from platform.config.splits import SplitConfig, split_from_preset
 
 
 def _stride_by_category(value: Any) -> Any:
@@ -91,26 +32,55 @@ class MaxClips(Model):
 class BenchmarkConfig(Model):
     """A named set of clips with its splits."""
 
-    name: Literal["kth", "flying_digits"]
-    digits: Annotated[int, Field(ge=1, le=3)] | None = None  # flying_digits only
-    categories: tuple[str, ...] | None = None  # kth: which actions; None takes all six
+    preset: str | None = None  # a published protocol: what it says holds where this mapping says nothing
+    name: str  # a data set of `datasets.DATASETS`, or own_NAME
+    digits: Annotated[int, Field(ge=1, le=MOST_DIGITS)] | None = None  # flying_digits only
+    categories: tuple[str, ...] | None = None  # actions, radars, kinds of storm; None takes all
     frame_size: Annotated[int, Field(ge=8, le=512)] = 64  # square, pixels a side
     input_length: PositiveInt = 10
     total_length: Annotated[int, Field(ge=2)] = 20
     frame_step: PositiveInt = 1  # every how many stored frames a clip takes one
-    split: Annotated[SplitConfig, BeforeValidator(_split_from_preset)] = None  # type: ignore[assignment]
-    stride: Annotated[dict[str, PositiveInt], BeforeValidator(_stride_by_category)] = {"default": 20}
+    split: Annotated[SplitConfig, BeforeValidator(split_from_preset)] = None  # type: ignore[assignment]
+    # Stored frames from one clip's first to the next one's, by category or "default"; {}: clips touch.
+    stride: Annotated[dict[str, PositiveInt], BeforeValidator(_stride_by_category)] = {}
+    crop: CropConfig | None = None  # the part of a stored frame that is seen; None: the largest square in its middle
+    augment: Literal["none", "mirror", "symmetries"] = "none"
+    variants: PositiveInt = 1  # how many crops and augmentations of a clip there are: its memories are stored for each
+    thresholds: tuple[float, ...] = ()  # of a measured field, in its unit: what counts as an event to csi, pod, far
     max_clips: MaxClips = MaxClips()
     block_clips: PositiveInt = 32  # clips a block: what a source computes in one go
     on_missing: Literal["error", "synthetic"] = "error"
 
     @model_validator(mode="before")
     @classmethod
-    def _default_split(cls, data: Any) -> Any:
-        if isinstance(data, dict) and data.get("split") is None:
-            preset = {"kth": "persons_1_16", "flying_digits": "pools"}.get(str(data.get("name")), "pools")
-            return {**data, "split": preset}
-        return data
+    def _fill_in(cls, data: Any) -> Any:
+        """What the preset and the data set say where the YAML does not."""
+        if not isinstance(data, dict):
+            return data
+        filled = dict(data)
+        with suppress(ValueError):
+            filled = with_preset(data)
+        try:
+            dataset = dataset_named(str(filled.get("name")))
+        except ValueError:
+            return {"split": "in_order", **filled}  # the fault of a name or preset is told where it stands
+        if filled.get("split") is None:
+            filled["split"] = dataset.split
+        if "thresholds" not in filled:
+            filled["thresholds"] = dataset.thresholds
+        return filled
+
+    @field_validator("preset")
+    @classmethod
+    def _known_preset(cls, value: str | None) -> str | None:
+        with_preset({"preset": value})
+        return value
+
+    @field_validator("name")
+    @classmethod
+    def _known_name(cls, value: str) -> str:
+        dataset_named(value)
+        return value
 
     @model_validator(mode="after")
     def _parts_agree(self) -> "BenchmarkConfig":
@@ -122,13 +92,26 @@ class BenchmarkConfig(Model):
         if (self.name == "flying_digits") != (self.digits is not None):
             wanted = "needs digits: 1, 2 or 3" if self.name == "flying_digits" else "has no digits; remove that key"
             raise ValueError(f"benchmark {self.name} {wanted}")
-        if self.categories is not None:
-            known = KTH_ACTIONS if self.name == "kth" else ()
-            if unknown := [name for name in self.categories if name not in known]:
-                raise ValueError(f"{unknown[0]!r} is no category of {self.name}; known: {', '.join(known) or 'none'}")
+        known = dataset_named(self.name).categories
+        for category in self.categories or ():
+            if known is not None and category not in known:
+                raise ValueError(f"{category!r} is no category of {self.name}; known: {', '.join(known)}")
+        if self.name == "flying_digits" and self.categories is not None:
+            raise ValueError("flying_digits has no categories; remove that key")
+        if self.augment != "none" and self.variants == 1:
+            raise ValueError(f"augment: {self.augment} with one variant changes nothing; set variants to 2 or more")
+        if self.variants > 1 and self.augment == "none" and (self.crop is None or self.crop.place != "random"):
+            raise ValueError(
+                f"all {self.variants} variants would be the same; set augment or crop.place: random, or drop variants"
+            )
         return self
 
     @property
     def dataset(self) -> str:
-        """The name under which it is prepared: `kth`, `flying_digits_2`."""
+        """The name under which it is prepared: `kth`, `flying_digits_2`, `own_lab`."""
         return self.name if self.digits is None else f"{self.name}_{self.digits}"
+
+    @property
+    def is_own(self) -> bool:
+        """Data that the user brought, of which nothing is known before it is read."""
+        return self.name.startswith(OWN)

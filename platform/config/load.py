@@ -4,6 +4,7 @@ The order: the file, its profile laid over it, the overrides laid over both, wha
 then validation. A value keeps the place it came from, so a fault names a line of the file or the `--set`.
 """
 
+import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
@@ -14,9 +15,10 @@ from typing import Any, Literal, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from platform.config.agreement import disagreements, nearest
-from platform.config.errors import UserError
+from platform.config.agreement import disagreements
+from platform.config.errors import UserError, nearest
 from platform.config.places import Place, dotted, read_yaml
+from platform.config.presets import with_preset
 from platform.config.run import RunConfig
 from platform.config.space_agreement import space_disagreements
 
@@ -148,13 +150,20 @@ class _Draft:
         return keys
 
     def inherit(self) -> None:
-        """What a source's recipe leaves out it takes from the run; what a compared setting leaves out, from `trial`."""
+        """What a source's recipe leaves out it takes from the run; what a compared setting leaves out, from `trial`.
+
+        A benchmark's preset is written out first, so that it is inherited too.
+        """
         compare, trial = self.data.get("compare"), self.data.get("trial")
         if isinstance(compare, dict) and isinstance(compare.get("settings"), dict) and isinstance(trial, dict):
             for name, settings in compare["settings"].items():
                 compare["settings"][name] = _over(trial, settings or {})
         benchmark, sources = self.data.get("benchmark"), self.data.get("sources")
-        if not isinstance(benchmark, dict) or not isinstance(sources, dict):
+        if not isinstance(benchmark, dict):
+            return
+        with contextlib.suppress(ValueError):  # a preset that does not exist is told when the benchmark is validated
+            benchmark = self.data["benchmark"] = with_preset(benchmark)
+        if not isinstance(sources, dict):
             return
         for source in sources.values():
             if not isinstance(source, dict) or not isinstance(source.get("benchmark"), dict):

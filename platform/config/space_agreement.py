@@ -9,12 +9,12 @@ from pydantic import ValidationError
 from platform.config.agreement import (
     Fault,
     clashes,
-    nearest,
     released_widths,
     settings_faults,
     unknown_memory,
     unknown_source,
 )
+from platform.config.errors import nearest
 from platform.config.places import Place
 from platform.config.reach import drawable_sources, possible, searched_memories
 from platform.config.run import RunConfig

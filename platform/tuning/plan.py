@@ -15,7 +15,7 @@ from platform.bank.networks import build_network
 from platform.benchmarks.blocks import ClipBlocks
 from platform.benchmarks.catalog import estimate_clips, find_benchmark
 from platform.config.agreement import disagreements
-from platform.config.benchmark import SPLIT_NAMES, BenchmarkConfig, SplitName
+from platform.config.benchmark import BenchmarkConfig
 from platform.config.errors import UserError
 from platform.config.home import Home
 from platform.config.network import NetworkConfig
@@ -24,6 +24,7 @@ from platform.config.reach import imitated_memories, network_memories, possible
 from platform.config.run import RunConfig
 from platform.config.space import Parameter
 from platform.config.space_agreement import space_disagreements
+from platform.config.splits import SPLIT_NAMES, SplitName
 from platform.config.training import TrainingConfig
 from platform.config.trial import TrialSettings
 from platform.results.scores import readable_bytes, readable_time
@@ -105,12 +106,7 @@ def clip_counts(config: BenchmarkConfig, home: Home) -> ClipCounts:
     if benchmark is not None:
         counts = {split: benchmark.blocks(split).num_clips for split in SPLIT_NAMES}
         return ClipCounts(benchmark.label, counts, config.block_clips, benchmark.blocks("train"))
-    if config.on_missing != "synthetic":
-        raise UserError(
-            f"benchmark {config.dataset} is not prepared below {home.benchmarks}. Run "
-            f"`python -m platform.prepare {config.name} --from DIR`, or set benchmark.on_missing=synthetic."
-        )
-    return ClipCounts(f"{config.dataset} (synthetic)", estimate_clips(config), config.block_clips, None)
+    return ClipCounts(f"{config.dataset} (synthetic)", estimate_clips(config, home), config.block_clips, None)
 
 
 def source_networks(config: RunConfig, home: Home) -> dict[str, NetworkConfig]:

@@ -55,7 +55,7 @@ def test_the_stand_in_is_made_where_it_is_allowed_and_found_again(home: Home) ->
     assert found is not None
     assert found.blocks("test").fingerprint == made.blocks("test").fingerprint
     counts = {split: made.blocks(split).num_clips for split in ("train", "validation", "test")}
-    assert counts == estimate_clips(config)
+    assert counts == estimate_clips(config, home)
 
 
 def test_a_missing_benchmark_is_an_error_with_the_exact_command(home: Home) -> None:
@@ -68,7 +68,7 @@ def test_a_missing_benchmark_is_an_error_with_the_exact_command(home: Home) -> N
 def test_finding_and_estimating_touch_nothing(home: Home) -> None:
     config = digits_config(on_missing="synthetic")
     find_benchmark(config, home)
-    estimate_clips(config)
+    estimate_clips(config, home)
     with pytest.raises(UserError, match="--synthetic"):
         open_benchmark(config, home, make=False)
     assert list(home.root.iterdir()) == []
@@ -113,11 +113,11 @@ def test_a_stand_in_of_an_older_generator_is_made_anew(home: Home) -> None:
     (old.path / "manifest.json").write_text(manifest.model_dump_json())
     config = digits_config(on_missing="synthetic")
     assert find_benchmark(config, home) is None
-    assert open_benchmark(config, home).blocks("train").num_clips == estimate_clips(config)["train"]
+    assert open_benchmark(config, home).blocks("train").num_clips == estimate_clips(config, home)["train"]
 
 
-def test_the_kth_stand_in_is_counted_without_being_made() -> None:
-    counts = estimate_clips(BenchmarkConfig(name="kth", on_missing="synthetic", max_clips=MaxClips(test=50)))
+def test_the_kth_stand_in_is_counted_without_being_made(home: Home) -> None:
+    counts = estimate_clips(BenchmarkConfig(name="kth", on_missing="synthetic", max_clips=MaxClips(test=50)), home)
     assert counts["test"] == 50
     assert counts["train"] > 300
     assert counts["validation"] > 40

@@ -16,7 +16,7 @@ import numpy as np
 from platform.benchmarks.manifest import SkippedFile
 from platform.benchmarks.recording import Found, Recording, UnusableFile, Wanted
 from platform.benchmarks.resize import resize_area
-from platform.config.benchmark import KTH_ACTIONS
+from platform.config.datasets import KTH_ACTIONS
 from platform.config.errors import UserError
 
 VERSION = "1"

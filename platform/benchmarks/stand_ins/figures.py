@@ -16,7 +16,7 @@ import numpy as np
 
 from platform.benchmarks.recording import Found, Recording, Wanted
 from platform.benchmarks.stand_ins.figure_motion import GAITS, Bone, Manner, pose, stride_speed
-from platform.config.benchmark import KTH_ACTIONS
+from platform.config.datasets import KTH_ACTIONS
 
 VERSION = "1"
 PERSONS, SCENARIOS = range(1, 26), range(1, 5)

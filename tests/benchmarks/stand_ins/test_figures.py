@@ -9,7 +9,7 @@ import pytest
 from platform.benchmarks.recording import Wanted
 from platform.benchmarks.stand_ins.figure_motion import GAITS, Bone, Manner, pose, stride_speed
 from platform.benchmarks.stand_ins.figures import find_figures, paint_video
-from platform.config.benchmark import KTH_ACTIONS
+from platform.config.datasets import KTH_ACTIONS
 
 CYCLES = 120  # frames: several cycles of any movement
 
