@@ -7,8 +7,20 @@ import torch
 from torch.nn import functional as F
 
 from platform.config.errors import UserError
+from tmu_models import VideoPredictor
 
 # N clips, T frames, C channels, H W pixels, S memory channels, h w grid cells
+
+
+def check_fit(source: str, network: VideoPredictor, *, channels: int, frame_size: int) -> None:
+    """Can the source be shown square clips of these channels and size? Raises UserError where it cannot."""
+    if channels != network.channels and 1 not in (channels, network.channels):
+        raise _unfit_channels(f"source {source!r}", network.channels, channels)
+    if network.frame_size is None and frame_size % network.patch_size:
+        raise UserError(
+            f"source {source!r} reads patches of {network.patch_size}, which do not divide frames of {frame_size}. "
+            "Import it again with the --frame-size it was trained on."
+        )
 
 
 def fit_frames(frames_NTCHW: torch.Tensor, channels: int, size: tuple[int, int]) -> torch.Tensor:
@@ -27,9 +39,13 @@ def fit_channels(frames_NTCHW: torch.Tensor, channels: int) -> torch.Tensor:
         return frames_NTCHW.repeat(1, 1, channels, 1, 1)
     if channels == 1:
         return frames_NTCHW.mean(dim=2, keepdim=True)
-    raise UserError(
-        f"a source was trained on {channels}-channel frames, the clips have {have}: only grey and colour can be turned "
-        "into each other. Drop that source."
+    raise _unfit_channels("a source", channels, have)
+
+
+def _unfit_channels(source: str, wanted: int, have: int) -> UserError:
+    return UserError(
+        f"{source} was trained on {wanted}-channel frames, the clips have {have}: only grey and colour can be turned "
+        "into each other. Drop it from `sources`."
     )
 
 

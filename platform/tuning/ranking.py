@@ -10,6 +10,7 @@ from platform.config.home import Home
 from platform.config.run import RunConfig
 from platform.memory.blocks import BlockStore
 from platform.memory.compute import SourceRunner
+from platform.memory.fit import check_fit
 from platform.memory.request import MemoryIdentity
 from platform.training.ranking import Relevance, rank_sources
 
@@ -17,12 +18,16 @@ from platform.training.ranking import Relevance, rank_sources
 def rank_run_sources(
     config: RunConfig, home: Home, entries: Mapping[str, str], benchmark: Benchmark
 ) -> list[Relevance]:
-    """Every source of the run, the most relevant to its benchmark's training clips first."""
+    """Every source of the run, the most relevant to its benchmark's training clips first.
+
+    Raises UserError for one that cannot be shown these clips, before any computes.
+    """
     bank, clips = Bank(home.bank), benchmark.blocks("train")
     cells = config.benchmark.frame_size // config.network.patch_size
     runners = {}
     for name, entry in entries.items():
         network = bank.load(entry)
+        check_fit(name, network, channels=benchmark.channels, frame_size=config.benchmark.frame_size)
         function = bank.card(entry).function_sha256
         identity = MemoryIdentity(function, clips.fingerprint, config.benchmark.input_length, (cells, cells))
         runners[name] = SourceRunner(network, clips, identity, BlockStore(home.memory))

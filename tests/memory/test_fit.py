@@ -15,7 +15,7 @@ from platform.config.home import Home
 from platform.config.run import RunConfig
 from platform.memory.blocks import BlockStore
 from platform.memory.compute import SourceRunner
-from platform.memory.fit import fit_frames, resize
+from platform.memory.fit import check_fit, fit_frames, resize
 from platform.memory.request import FRAMES, MemoryIdentity, Request
 from tmu_models import VideoPredictor
 
@@ -37,6 +37,23 @@ def test_grey_becomes_colour_and_colour_grey() -> None:
 def test_any_other_change_of_channels_is_refused() -> None:
     with pytest.raises(UserError, match="trained on 4-channel frames, the clips have 3"):
         fit_frames(torch.rand(1, 2, 3, 4, 4), 4, (4, 4))
+
+
+def source(channels: int, patch_size: int, frame_size: int | None) -> VideoPredictor:
+    size = None if frame_size is None else (frame_size, frame_size)
+    return VideoPredictor(channels=channels, frame_size=size, patch_size=patch_size, hidden=(4,), kernel_size=3)
+
+
+@pytest.mark.parametrize(("channels", "patch", "size"), [(1, 5, 20), (3, 4, 32), (1, 4, None), (4, 4, 16)])
+def test_a_source_that_can_be_shown_the_clips_passes(channels: int, patch: int, size: int | None) -> None:
+    check_fit("one", source(channels, patch, size), channels=1, frame_size=16)
+
+
+def test_a_source_that_cannot_be_shown_the_clips_is_refused_by_name() -> None:
+    with pytest.raises(UserError, match=r"'one' was trained on 4-channel frames, the clips have 3: .* Drop it"):
+        check_fit("one", source(4, 4, 16), channels=3, frame_size=16)
+    with pytest.raises(UserError, match=r"'one' reads patches of 5, which do not divide frames of 16.*--frame-size"):
+        check_fit("one", source(1, 5, None), channels=1, frame_size=16)
 
 
 def test_shrinking_averages_areas() -> None:
