@@ -11,6 +11,7 @@ import numpy as np
 
 from platform.benchmarks.blocks import ClipBlocks
 from platform.benchmarks.tensors import clips_to_float
+from platform.config.errors import UserError
 from platform.memory.compute import SourceRunner
 from platform.memory.request import Request
 from platform.training.relevance import log_me, ridge_probe
@@ -20,6 +21,7 @@ MAX_BLOCKS = 8
 SAMPLES = 6_000
 TARGETS = 16
 SEED = 0
+FEWEST_CLIPS = 3
 
 # N clips, T frames, S memory channels, h w grid cells
 
@@ -35,20 +37,32 @@ class Relevance:
 
 
 def rank_sources(runners: Mapping[str, SourceRunner], memories: Mapping[str, str]) -> list[Relevance]:
-    """Every source, the most relevant first. Computes and stores blocks of memory that a search will find ready."""
+    """Every source, the most relevant first. Computes and stores blocks of memory that a search will find ready.
+
+    Raises UserError for fewer than three clips.
+    """
     scores = []
     for name, runner in runners.items():
-        features, targets = _samples(runner, Request(name, 0, memory=memories[name]))
-        scores.append(Relevance(name, memories[name], log_me(features, targets), ridge_probe(features, targets)))
+        if runner.clips.num_clips < FEWEST_CLIPS:
+            raise UserError(
+                f"a ranking needs {FEWEST_CLIPS} training clips or more, not {runner.clips.num_clips}: to fit a probe, "
+                "to choose its strength and to judge it. Raise benchmark.max_clips.train."
+            )
+        features, targets, drawn_from = _samples(runner, Request(name, 0, memory=memories[name]))
+        probe = ridge_probe(features, targets, drawn_from)
+        scores.append(Relevance(name, memories[name], log_me(features, targets), probe))
     return sorted(scores, key=lambda score: score.log_me, reverse=True)
 
 
-def _samples(runner: SourceRunner, request: Request) -> tuple[np.ndarray, np.ndarray]:
-    """Features (n, S) and targets (n, TARGETS), rows of a clip together. The same cells are drawn for every source."""
+def _samples(runner: SourceRunner, request: Request) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Features (n, S), targets (n, TARGETS) and the clip of each row (n,), in order.
+
+    The same cells are drawn for every source.
+    """
     clips, grid = runner.clips, runner.identity.grid
     num_blocks = min(MAX_BLOCKS, clips.num_blocks)
     per_block = SAMPLES // num_blocks
-    features, targets = [], []
+    features, targets, drawn_from = [], [], []
     for block in range(num_blocks):
         states_NTShw = runner.states(Request(request.source, block, memory=request.memory))
         patches_NTPhw = _next_patches(clips, block, grid)
@@ -57,9 +71,10 @@ def _samples(runner: SourceRunner, request: Request) -> tuple[np.ndarray, np.nda
         rows = np.sort(rng.choice(N * T * h * w, size=min(per_block, N * T * h * w), replace=False))
         features.append(np.moveaxis(states_NTShw, 2, -1).reshape(N * T * h * w, -1)[rows])
         targets.append(np.moveaxis(patches_NTPhw, 2, -1).reshape(N * T * h * w, -1)[rows])
+        drawn_from.append(sum(map(clips.block_size, range(block))) + rows // (T * h * w))
     raw = np.concatenate(targets).astype(np.float64)
     projection = np.random.default_rng(SEED).standard_normal((raw.shape[1], min(TARGETS, raw.shape[1])))
-    return np.concatenate(features).astype(np.float64), raw @ projection
+    return np.concatenate(features).astype(np.float64), raw @ projection, np.concatenate(drawn_from)
 
 
 def _next_patches(clips: ClipBlocks, block: int, grid: tuple[int, int]) -> np.ndarray:

@@ -63,15 +63,17 @@ def _evidence(squared_r: np.ndarray, projected_r: np.ndarray, residual: float, n
     return float(evidence - beta * error - alpha * weights_squared - log_determinant) / (2 * n)
 
 
-def ridge_probe(features_nd: np.ndarray, targets_nk: np.ndarray, *, train_share: float = 0.7) -> float:
+def ridge_probe(
+    features_nd: np.ndarray, targets_nk: np.ndarray, clips_n: np.ndarray, *, train_share: float = 0.7
+) -> float:
     """R^2 on the last rows of a ridge regression fitted to the first, averaged over targets weighted by variance.
 
-    The strength is chosen on a third of the rows it is fitted to. Rows of one clip must stand together, so that no clip
-    is on both sides. Raises ValueError for values that are not finite.
+    The strength is chosen on a third of the rows it is fitted to. `clips_n` numbers the clip of each row, in order:
+    rows of one clip are alike, so none has rows on two sides. Raises ValueError for values that are not finite, and
+    for fewer than three clips.
     """
     _check(features_nd, targets_nk)
-    n = len(features_nd)
-    fitted, chosen = int(n * train_share * 2 / 3), int(n * train_share)
+    fitted, chosen = _cuts(clips_n, len(features_nd), (train_share * 2 / 3, train_share))
     errors = {
         strength: _ridge_error(
             features_nd[:fitted], targets_nk[:fitted], features_nd[fitted:chosen], targets_nk[fitted:chosen], strength
@@ -83,6 +85,18 @@ def ridge_probe(features_nd: np.ndarray, targets_nk: np.ndarray, *, train_share:
     error = _ridge_error(features_nd[:chosen], targets_nk[:chosen], features_nd[chosen:], held_out, best)
     variance = float(((held_out - targets_nk[:chosen].mean(axis=0)) ** 2).sum())
     return 1.0 - error / variance if variance > 0 else 0.0
+
+
+def _cuts(clips_n: np.ndarray, n: int, shares: tuple[float, float]) -> tuple[int, int]:
+    """The rows at which clips begin, nearest below these shares of the rows; neither first nor equal."""
+    if clips_n.shape != (n,) or (np.diff(clips_n) < 0).any():
+        raise ValueError(f"clips {clips_n.shape} must name the clip of each of {n} rows, in order")
+    begins = np.flatnonzero(np.diff(clips_n)) + 1
+    if len(begins) < 2:
+        raise ValueError(f"rows of {len(begins) + 1} clips: a probe needs 3 or more, to fit, to choose and to judge")
+    low, high = (int(np.searchsorted(begins, share * n, side="right")) - 1 for share in shares)
+    low = min(max(low, 0), len(begins) - 2)
+    return int(begins[low]), int(begins[max(high, low + 1)])
 
 
 def _ridge_error(x: np.ndarray, y: np.ndarray, x_test: np.ndarray, y_test: np.ndarray, strength: float) -> float:

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import torch
 
 from platform.benchmarks.catalog import open_benchmark
+from platform.config.errors import UserError
 from platform.config.home import Home
 from platform.config.run import RunConfig
 from platform.memory.blocks import BlockStore
@@ -36,3 +38,13 @@ def test_a_source_that_learned_comes_before_one_that_did_not(
     assert [relevance.source for relevance in ranking] == ["trained", "untrained"]
     assert ranking[0].ridge_r2 > ranking[1].ridge_r2
     assert rank_sources(runners, dict.fromkeys(runners, "cell/1")) == ranking
+
+
+def test_a_ranking_of_too_few_clips_is_refused(
+    tiny_home: Home, tiny_config: Callable[..., RunConfig], tmp_path: Path
+) -> None:
+    clips = open_benchmark(tiny_config("benchmark.max_clips.train=2").benchmark, tiny_home).blocks("train")
+    network = VideoPredictor(channels=1, frame_size=(16, 16), patch_size=4, hidden=(8,), kernel_size=3)
+    runner = SourceRunner(network, clips, MemoryIdentity("w", "c", 3, (4, 4)), BlockStore(tmp_path))
+    with pytest.raises(UserError, match=r"needs 3 training clips or more, not 2.*benchmark\.max_clips\.train"):
+        rank_sources({"one": runner}, {"one": "cell/0"})

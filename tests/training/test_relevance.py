@@ -13,13 +13,18 @@ def made_up(noise: float, seed: int = 0, n: int = 400) -> tuple[np.ndarray, np.n
     return features, targets
 
 
-@pytest.mark.parametrize("score", [log_me, ridge_probe])
+def probe(features: np.ndarray, targets: np.ndarray) -> float:
+    """Of rows that are clips of their own."""
+    return ridge_probe(features, targets, np.arange(len(features)))
+
+
+@pytest.mark.parametrize("score", [log_me, probe])
 def test_less_noise_scores_higher(score: object) -> None:
     values = [score(*made_up(noise)) for noise in (0.1, 1.0, 10.0)]  # type: ignore[operator]
     assert values[0] > values[1] > values[2]
 
 
-@pytest.mark.parametrize("score", [log_me, ridge_probe])
+@pytest.mark.parametrize("score", [log_me, probe])
 def test_features_that_say_nothing_score_lowest(score: object) -> None:
     features, targets = made_up(0.5)
     unrelated = np.random.default_rng(9).standard_normal(features.shape)
@@ -61,7 +66,22 @@ def test_more_features_than_samples_are_no_fault() -> None:
 
 def test_a_probe_that_learned_nothing_scores_about_zero() -> None:
     rng = np.random.default_rng(0)
-    assert abs(ridge_probe(rng.standard_normal((600, 10)), rng.standard_normal((600, 4)))) < 0.1
+    assert abs(probe(rng.standard_normal((600, 10)), rng.standard_normal((600, 4)))) < 0.1
+
+
+def test_no_clip_is_on_both_sides_of_the_probe() -> None:
+    """Features that tell a clip and nothing else explain other rows of that clip, and no other clip."""
+    rng, clips = np.random.default_rng(0), np.repeat(np.arange(4), 100)
+    features, targets = np.eye(4)[clips], rng.standard_normal((4, 3))[clips]
+    assert ridge_probe(features, targets, clips) < 0.05
+
+
+def test_a_probe_of_too_few_clips_is_refused() -> None:
+    features, targets = made_up(1.0, n=20)
+    with pytest.raises(ValueError, match="rows of 2 clips: a probe needs 3 or more"):
+        ridge_probe(features, targets, np.repeat([0, 1], 10))
+    with pytest.raises(ValueError, match=r"clips \(10,\) must name the clip of each of 20 rows, in order"):
+        ridge_probe(features, targets, np.arange(10))
 
 
 def test_values_that_are_no_numbers_are_refused() -> None:
@@ -70,4 +90,4 @@ def test_values_that_are_no_numbers_are_refused() -> None:
     with pytest.raises(ValueError, match="finite"):
         log_me(features, targets)
     with pytest.raises(ValueError, match="finite"):
-        ridge_probe(features, targets)
+        probe(features, targets)
