@@ -21,6 +21,7 @@ SMALLEST_FRAME = 31  # pixels: AlexNet's second pooling has nothing to pool belo
 
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of frames in [-1, 1]
 TAPS = (1, 4, 7, 9, 11)  # the rectifiers whose output is compared
+WIDTHS = (64, 192, 384, 256, 256)  # their channels
 GROUP = 256  # frames that go through AlexNet at once
 
 # N frames, C channels, H W pixels
@@ -30,7 +31,10 @@ class LPIPS(nn.Module):
     """`distance` of many frames. Build it with `load_lpips`."""
 
     def __init__(self, backbone: Mapping[str, torch.Tensor], linear: Mapping[str, torch.Tensor]) -> None:
-        """State dicts of the two public files; raises KeyError or RuntimeError if they are not those."""
+        """State dicts of the two public files.
+
+        Raises KeyError, TypeError or RuntimeError if they are not those, ValueError for weights that are not finite.
+        """
         super().__init__()
         self.features = nn.Sequential(
             nn.Conv2d(3, 64, 11, stride=4, padding=2),
@@ -46,8 +50,13 @@ class LPIPS(nn.Module):
             nn.Conv2d(256, 256, 3, padding=1),
             nn.ReLU(),
         )
-        self.load_state_dict({name: weights for name, weights in backbone.items() if name.startswith("features.")})
-        self.linear = [linear[f"lin{tap}.model.1.weight"] for tap in range(len(TAPS))]
+        self.linear = nn.ModuleList(nn.Conv2d(width, 1, 1, bias=False) for width in WIDTHS)
+        features = {name: weights for name, weights in backbone.items() if name.startswith("features.")}
+        taps = {f"linear.{tap}.weight": linear[f"lin{tap}.model.1.weight"] for tap in range(len(TAPS))}
+        self.load_state_dict(features | taps)
+        for name, weight in self.state_dict().items():
+            if not weight.isfinite().all():
+                raise ValueError(f"{name} is NaN or infinite")
         self.requires_grad_(False).eval()
 
     @torch.inference_mode()
@@ -62,8 +71,8 @@ class LPIPS(nn.Module):
 
     def _group(self, true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         total = torch.zeros(len(true))
-        for a, b, weights in zip(self._taps(true), self._taps(predicted), self.linear, strict=True):
-            total += nn.functional.conv2d((a - b) ** 2, weights).mean(dim=(1, 2, 3))
+        for a, b, linear in zip(self._taps(true), self._taps(predicted), self.linear, strict=True):
+            total += linear((a - b) ** 2).mean(dim=(1, 2, 3))
         return total.double().numpy()
 
     def _taps(self, frames: np.ndarray) -> Iterator[torch.Tensor]:
@@ -93,8 +102,16 @@ def load_lpips(folder: Path, frame_size: int) -> LPIPS | None:
             torch.load(folder / name, map_location="cpu", weights_only=True) for name in (BACKBONE, LINEAR)
         )
         return LPIPS(backbone, linear)
-    except (RuntimeError, KeyError, EOFError, AttributeError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0]
+    except (
+        RuntimeError,
+        LookupError,
+        EOFError,
+        AttributeError,
+        TypeError,
+        ValueError,
+        pickle.UnpicklingError,
+    ) as error:
+        reason = " ".join(str(error).split())
         raise UserError(
             f"the LPIPS weights in {folder} are not the public ones ({reason}); fetch {BACKBONE} and {LINEAR} again, "
             "or remove them to go on without this score"

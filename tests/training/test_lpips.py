@@ -80,12 +80,37 @@ def test_frames_too_small_for_alexnet_are_not_scored(weights: Path) -> None:
         lpips.distance(smallest[..., 1:, 1:], smallest[..., 1:, 1:])
 
 
-@pytest.mark.parametrize("damage", ["truncated", "swapped"])
+@pytest.mark.parametrize("damage", ["empty", "truncated", "swapped"])
 def test_weights_that_are_not_the_public_ones_are_refused(weights: Path, tmp_path: Path, damage: str) -> None:
     backbone, linear = (weights / BACKBONE).read_bytes(), (weights / LINEAR).read_bytes()
     if damage == "swapped":
         backbone, linear = linear, backbone
     (tmp_path / BACKBONE).write_bytes(backbone)
-    (tmp_path / LINEAR).write_bytes(linear[: len(linear) // 2] if damage == "truncated" else linear)
+    kept = {"empty": 0, "truncated": len(linear) // 2}.get(damage, len(linear))
+    (tmp_path / LINEAR).write_bytes(linear[:kept])
     with pytest.raises(UserError, match="not the public ones"):
+        load_lpips(tmp_path, 64)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ([1, 2], "not the public ones"),
+        ({f"lin{tap}.model.1.weight": 3 for tap in range(5)}, "not the public ones"),
+        ({f"lin{tap}.model.1.weight": torch.rand(1, 7, 1, 1) for tap in range(5)}, "size mismatch"),
+        (
+            {
+                f"lin{tap}.model.1.weight": torch.full((1, shape[0], 1, 1), torch.nan)
+                for tap, shape in enumerate(BACKBONE_SHAPES.values())
+            },
+            r"linear\.0\.weight is NaN or infinite",
+        ),
+    ],
+)
+def test_linear_layers_that_would_fail_or_score_nan_later_are_refused_at_once(
+    weights: Path, tmp_path: Path, content: object, reason: str
+) -> None:
+    (tmp_path / BACKBONE).write_bytes((weights / BACKBONE).read_bytes())
+    torch.save(content, tmp_path / LINEAR)
+    with pytest.raises(UserError, match=reason):
         load_lpips(tmp_path, 64)

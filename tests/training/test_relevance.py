@@ -73,7 +73,7 @@ def test_no_clip_is_on_both_sides_of_the_probe() -> None:
     """Features that tell a clip and nothing else explain other rows of that clip, and no other clip."""
     rng, clips = np.random.default_rng(0), np.repeat(np.arange(4), 100)
     features, targets = np.eye(4)[clips], rng.standard_normal((4, 3))[clips]
-    assert ridge_probe(features, targets, clips) < 0.05
+    assert ridge_probe(features, targets, clips) == pytest.approx(0, abs=1e-6)
 
 
 def test_a_probe_of_too_few_clips_is_refused() -> None:
