@@ -4,6 +4,7 @@ Everything is read from the run folder, also of a comparison that was cut short.
 of the settings, which is how a trial's number tells its setting.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,18 +30,23 @@ def interval_halves(values: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and half the width of its 95 % interval (Student's t); None for the latter below two values."""
+    """A mean and half the width of its 95 % interval (Student's t).
+
+    The latter is None below two values, and where one is infinite: the psnr of identical frames.
+    """
 
     mean: float
     half: float | None
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Interval":
-        half = float(interval_halves(np.array(values))) if len(values) > 1 else None
-        return cls(float(np.mean(values)), half)
+        told = len(values) > 1 and bool(np.isfinite(values).all())
+        return cls(float(np.mean(values)), float(interval_halves(np.array(values))) if told else None)
 
     def text(self, digits: int, *, signed: bool = False) -> str:
         """`31.20 ± 0.41`."""
+        if math.isinf(self.mean):
+            return "infinite"
         mean = f"{self.mean:+.{digits}f}" if signed else f"{self.mean:.{digits}f}"
         return mean if self.half is None else f"{mean} ± {self.half:.{digits}f}"
 
@@ -65,7 +71,8 @@ class Row:
         """As `comparison.json` has it."""
         row: dict[str, Any] = {"setting": self.setting, "n": len(self.trials), "failed": self.num_failed}
         for name, interval in self.scores.items():
-            row |= {name: interval.mean, f"{name}_interval": interval.half}
+            mean = "infinite" if math.isinf(interval.mean) else interval.mean  # JSON has no infinity
+            row |= {name: mean, f"{name}_interval": interval.half}
         if self.beside_first is not None:
             row |= {"difference": self.beside_first.mean, "difference_interval": self.beside_first.half}
         row |= {"mse_at": dict(zip((f"{moment:.2f}" for moment in MOMENTS), self.moments, strict=False))}

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,8 +19,8 @@ from platform.results.run_folder import RunFolder
 FLAT, FALLING = [9.0, 5.0, 4.0, 4.0, 4.0, 4.0], [9.0, 8.0, 7.0, 6.0, 5.0, 3.0]
 
 
-def record(number: int, seed: int, curve: Sequence[float], state: str = "finished") -> TrialRecord:
-    metrics = {"mse": curve[-1], "ssim": 0.5, "parameters": 1234.0} if state == "finished" else {}
+def record(number: int, seed: int, curve: Sequence[float], state: str = "finished", **scores: float) -> TrialRecord:
+    metrics = {"mse": curve[-1], "ssim": 0.5, "parameters": 1234.0} | scores if state == "finished" else {}
     return TrialRecord.model_validate(
         {
             "trial": number,
@@ -114,6 +115,22 @@ def test_the_interval_is_students() -> None:
     assert interval.half == pytest.approx(4.302653 / 3**0.5)
     assert Interval.of([4.0]) == Interval(4.0, None)
     assert Interval.of([4.0]).text(1, signed=True) == "+4.0"
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_psnr_of_identical_frames_is_infinite_and_has_no_interval(tmp_path: Path) -> None:
+    assert Interval.of([math.inf, 30.0]) == Interval(math.inf, None)
+    assert Interval.of([math.inf, 30.0]).text(2) == "infinite"
+    path = run_folder(tmp_path / "r", [record(n, n // 2, FLAT, psnr=(math.inf, 30.0)[n % 2]) for n in range(4)])
+    page = render_comparison(path).read_text()
+    assert "infinite" in page
+    assert "nan" not in markdown_table(Comparison.read(path))
+
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} is no JSON")
+
+    rows = json.loads(RunFolder(path).comparison.read_text(), parse_constant=refuse)
+    assert (rows[0]["psnr"], rows[0]["psnr_interval"], rows[1]["psnr"]) == ("infinite", None, 30.0)
 
 
 def test_nobody_misses_a_test_score_that_a_comparison_never_has(two_seeds: Path) -> None:
