@@ -45,16 +45,20 @@ def list_sources() -> None:
 def show(name: Annotated[str, typer.Argument(help="A source, as `list` prints it.")]) -> None:
     """The whole card of one source; its weights are checked against it."""
     bank = Bank(Home.from_environment().bank)
-    card = bank.card(name)
-    bank.load(name)
+    card, network = bank.card(name), bank.load(name)
     console.print(yaml.safe_dump(card.model_dump(mode="json"), sort_keys=False), markup=False)
-    console.print(f"memories: {', '.join(bank.load(name).memory_channels)}; weights are what the card says")
+    console.print(f"memories: {', '.join(network.memory_channels)}; weights are what the card says")
 
 
 @app.command("import")
 def import_source(
     checkpoint: Annotated[Path, typer.Argument(help="A checkpoint of the TMU, PredRNN or OpenSTL code.")],
-    family: Annotated[str, typer.Option(help="convlstm, tmu or predrnn; told apart further by the weights.")],
+    family: Annotated[
+        str,
+        typer.Option(
+            help="convlstm, tmu or predrnn, told apart further by the weights; or one of an installed package."
+        ),
+    ],
     patch_size: Annotated[int, typer.Option(min=1, help="Patch side it was trained with; not in the weights.")],
     name: Annotated[str, typer.Option(help="Its name in the bank; a YAML uses it as `bank: NAME`.")],
     frame_size: Annotated[
@@ -63,6 +67,14 @@ def import_source(
             min=1, help="Frame side it was trained on, where the weights do not tell; else clips as they are."
         ),
     ] = None,
+    hidden: Annotated[
+        list[int] | None,
+        typer.Option(min=1, help="Of a package's family: channels of a layer, once a layer. Default: all as the last."),
+    ] = None,
+    kernel_size: Annotated[int | None, typer.Option(min=1, help="Of a package's family. Default: 5.")] = None,
+    layer_norm: Annotated[
+        bool, typer.Option("--layer-norm", help="Of a package's family: built with layer norm.")
+    ] = False,
     trained_on: Annotated[str, typer.Option(help="What it was trained on, for the card.")] = "unknown data",
     replace: Annotated[bool, typer.Option("--replace", help="Replace a source of that name.")] = False,
 ) -> None:
@@ -76,6 +88,9 @@ def import_source(
         family=family,
         patch_size=patch_size,
         name=name,
+        hidden=tuple(hidden) if hidden else None,
+        kernel_size=kernel_size,
+        layer_norm=layer_norm,
         frame_size=frame_size,
         trained_on=trained_on,
         replace=replace,

@@ -4,6 +4,7 @@ Imports torch and the standard library, nothing else.
 """
 
 from tmu_models.cell import Cell, CellState, CellStep
+from tmu_models.checkpoint import load_own_checkpoint
 from tmu_models.convlstm import ConvLSTMCell
 from tmu_models.errors import CheckpointError, ShapeError
 from tmu_models.losses import Moments, StartingPoint, distillation_loss, output_distillation_loss, prediction_loss
@@ -27,6 +28,7 @@ __all__ = [
     "VideoPredictor",
     "distillation_loss",
     "from_patches",
+    "load_own_checkpoint",
     "load_reference_checkpoint",
     "output_distillation_loss",
     "prediction_loss",

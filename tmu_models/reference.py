@@ -1,24 +1,22 @@
 """Checkpoints of the public codes, as networks of ours.
 
-A file is `torch.save({"net_param": state_dict})` of the TMU and PredRNN codes, a plain state dict of OpenSTL, or a
-Lightning checkpoint of it (`state_dict`, keys beginning with `model.`). Only plain tensors are unpickled. All sizes are
-read from the weights; the patch size is not in them and must be told.
+All sizes are read from the weights; the patch size is not in them and must be told. How a file is read, and a network
+of a family of one's own: `checkpoint.py`.
 """
 
 import math
-import pickle
 import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from tmu_models.checkpoint import output_sizes, read_weights
 from tmu_models.errors import CheckpointError, ShapeError
 from tmu_models.network import VideoPredictor
 
-REFERENCE_FAMILIES = ("convlstm", "tmu", "predrnn")
+REFERENCE_FAMILIES = ("convlstm", "tmu", "predrnn", "convlstm_openstl")
 # Keys that OpenSTL's cells carry and never use.
 _UNUSED_BY_OPENSTL = re.compile(r"^cell_list\.\d+\.(conv_o\.\d+|conv_last)\.")
 
@@ -33,9 +31,9 @@ def load_reference_checkpoint(path: str | Path, *, family: str, patch_size: int)
     if family not in REFERENCE_FAMILIES:
         raise CheckpointError(
             f"no public code's checkpoints of family {family!r} are known, only {', '.join(REFERENCE_FAMILIES)}; "
-            f"a network of your own is pretrained: network: {{family: {family}}} in a YAML"
+            "a network of your own is loaded by load_own_checkpoint"
         )
-    weights = _state_dict(Path(path))
+    weights = read_weights(Path(path))
     found = _family_of(weights)
     if found != family and not (family == "convlstm" and found == "convlstm_openstl"):
         raise CheckpointError(
@@ -53,34 +51,6 @@ def load_reference_checkpoint(path: str | Path, *, family: str, patch_size: int)
     return network.eval()
 
 
-def _state_dict(path: Path) -> dict[str, torch.Tensor]:
-    try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise CheckpointError(f"{path} does not exist; give the path of a checkpoint file") from None
-    except pickle.UnpicklingError:
-        raise CheckpointError(
-            f"{path} is damaged or holds more than plain tensors, which is not loaded for safety. "
-            "Save it again as torch.save(model.state_dict(), path)."
-        ) from None
-    except (RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, OSError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise CheckpointError(f"{path} is cut off or no checkpoint ({reason}). Copy it again.") from None
-    for wrapper in ("net_param", "state_dict"):
-        if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
-            content = content[wrapper]
-    if not isinstance(content, dict) or not content or not all(isinstance(v, torch.Tensor) for v in content.values()):
-        raise CheckpointError(f"{path} holds no mapping of names to tensors; save model.state_dict()")
-    for name, value in content.items():
-        if value.layout != torch.strided or value.is_meta or value.is_complex():
-            raise CheckpointError(f"{path}: weight {name} is no plain array of real numbers; save model.state_dict()")
-    weights = {re.sub(r"^(module\.|model\.)+", "", str(key)): value.float() for key, value in content.items()}
-    for name, value in weights.items():
-        if not torch.isfinite(value).all():
-            raise CheckpointError(f"{path}: weight {name} is not finite (NaN or infinity); train or copy it again")
-    return weights
-
-
 def _family_of(weights: Mapping[str, torch.Tensor]) -> str | None:
     if "cell_list.0.distiller1.0.weight" in weights:
         return "tmu"
@@ -95,16 +65,7 @@ def _family_of(weights: Mapping[str, torch.Tensor]) -> str | None:
 
 def _network_for(path: Path, family: str, weights: Mapping[str, torch.Tensor], patch_size: int) -> VideoPredictor:
     """An untrained network of the checkpoint's sizes."""
-    output = weights.get("conv_last.weight")
-    if output is None or output.dim() != 4:
-        raise CheckpointError(f"{path} has no conv_last.weight, the 1x1 convolution to patches; is it a whole network?")
-    patch_channels = output.shape[0]
-    if patch_size < 1 or patch_channels % patch_size**2:
-        fitting = [p for p in range(1, 17) if patch_channels % p**2 == 0]
-        raise CheckpointError(
-            f"{path} predicts {patch_channels} channels a patch, which patches of {patch_size} cannot have; "
-            f"patch sizes that fit: {', '.join(map(str, fitting))}"
-        )
+    channels, _ = output_sizes(path, weights, patch_size)
     layers = 1 + max(int(match[1]) for key in weights if (match := re.match(r"cell_list\.(\d+)\.", key)))
     name, share = ("conv", 4) if family in ("convlstm", "tmu") else ("conv_h", 4)
     kernels = [weights.get(f"cell_list.{layer}.{name}.0.weight") for layer in range(layers)]
@@ -122,7 +83,7 @@ def _network_for(path: Path, family: str, weights: Mapping[str, torch.Tensor], p
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the released cell's growth: the user asked for it by name
         network = VideoPredictor(
-            channels=patch_channels // patch_size**2,
+            channels=channels,
             frame_size=None if norm is None else (norm.shape[1] * patch_size, norm.shape[2] * patch_size),
             patch_size=patch_size,
             hidden=hidden,

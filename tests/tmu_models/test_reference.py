@@ -112,7 +112,7 @@ def test_one_step_of_the_released_cell_equals_the_public_code() -> None:
     [
         ("predrnn", "convlstm", 4, "holds a predrnn, not a convlstm; set family to fit"),
         ("convlstm_source_a", "tmu", 4, "holds a convlstm, not a tmu"),
-        ("convlstm_source_a", "mim", 4, "only convlstm, tmu, predrnn; a network of your own"),
+        ("convlstm_source_a", "mim", 4, "only convlstm, tmu, predrnn, convlstm_openstl; a network of your own"),
         ("convlstm_source_a", "convlstm", 3, "patch sizes that fit: 1, 2, 4"),
     ],
 )
@@ -182,6 +182,8 @@ def test_openstls_convlstm_loads_and_computes_its_equations(tmp_path: Path, laye
         weights[f"cell_list.{layer}.conv_last.weight"] = torch.randn(H, 2 * H, 1, 1)
     torch.save({"state_dict": {f"model.{key}": value for key, value in weights.items()}}, tmp_path / "checkpoint.pth")
     network = load_reference_checkpoint(tmp_path / "checkpoint.pth", family="convlstm", patch_size=4)
+    named = load_reference_checkpoint(tmp_path / "checkpoint.pth", family="convlstm_openstl", patch_size=4)
+    assert named.family == network.family == "convlstm_openstl"
     frames = torch.rand(2, 5, 1, 16, 16)
     prediction = network(frames, input_length=4)
 
