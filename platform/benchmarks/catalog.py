@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from platform.benchmarks.blocks import ClipBlocks, list_clips
+from platform.benchmarks.loading import default_workers
 from platform.benchmarks.overlap import refuse_shared_frames
 from platform.benchmarks.progress import progress_bar
 from platform.benchmarks.recording import DAY, Found, Recording, Wanted, usable_ranges
@@ -135,7 +136,15 @@ def open_benchmark(config: BenchmarkConfig, home: Home, *, make: bool = True) ->
         size = _size_for(config)
         with progress_bar(f"making the stand-in for {config.dataset}") as report:
             wanted = Wanted(size)
-            store = prepare_dataset(config.dataset, None, home.benchmarks, wanted, replace=True, report=report)
+            store = prepare_dataset(
+                config.dataset,
+                None,
+                home.benchmarks,
+                wanted,
+                replace=True,
+                workers=default_workers(),
+                report=report,
+            )
         return Benchmark(config, store)
     raise UserError(_missing_text(config, home))
 
@@ -187,6 +196,7 @@ def prepare_dataset(
     wanted: Wanted,
     *,
     replace: bool = False,
+    workers: int = 1,
     report: Report | None = None,
 ) -> FrameStore:
     """Convert the files in `source_dir`, or make the stand-in where it is None, into a store below `target_dir`.
@@ -207,6 +217,7 @@ def prepare_dataset(
         synthetic=synthetic,
         reader_version=reader.version,
         replace=replace,
+        workers=workers,
         report=report,
     )
 

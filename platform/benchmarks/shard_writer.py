@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import ValidationError
 
+from platform.benchmarks.loading import Loaded
 from platform.benchmarks.manifest import SkippedFile, StoredFile
 from platform.benchmarks.recording import Recording, UnusableFile, usable_ranges
 from platform.benchmarks.store import COLUMN, frame_type
@@ -71,14 +72,10 @@ class StoreWriter:
                 file.unlink()
         return position
 
-    def add(self, recording: Recording, key: str) -> None:
-        """Load and store one recording, or note why it cannot be used."""
-        try:
-            frames = recording.load()
-            if not len(frames):
-                raise UnusableFile("it has no frames")
-        except UnusableFile as reason:
-            self._skipped.append(SkippedFile(file=recording.name, reason=str(reason)))
+    def add(self, recording: Recording, key: str, frames: Loaded) -> None:
+        """Store one recording's frames, or note why it has none."""
+        if isinstance(frames, UnusableFile):
+            self._skipped.append(SkippedFile(file=recording.name, reason=str(frames)))
         else:
             self._write(recording, frames)
         self._keys.append(key)

@@ -9,13 +9,14 @@ import json
 import math
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 from filelock import FileLock, Timeout
 
 from platform.benchmarks.disk_space import FULL, NOT_WRITABLE, check_space, disk_full
+from platform.benchmarks.loading import loaded
 from platform.benchmarks.manifest import MANIFEST_FILE, Manifest, StoredFile, content_fingerprint
 from platform.benchmarks.overlap import HASHES_FILE, hash_frames, write_hashes
 from platform.benchmarks.recording import Found, Recording
@@ -38,9 +39,10 @@ def write_store(
     reader_version: str,
     replace: bool = False,
     shard_bytes: int = SHARD_BYTES,
+    workers: int = 1,
     report: Report | None = None,
 ) -> FrameStore:
-    """Store every recording under `target` and return the verified store.
+    """Store every recording under `target` and return the verified store. The same for any number of `workers`.
 
     The same inputs stored there already are verified and returned. Two processes never write one store: the second
     waits and finds it done. Raises UserError when other inputs lie there and `replace` is not set, when nothing could
@@ -61,10 +63,10 @@ def write_store(
                 writer = StoreWriter(partial, (*found.frame_size, found.channels), shard_bytes=shard_bytes)
                 start = writer.resume(keys)
                 check_space(partial, found.recordings[start:], frame_bytes)
-                with writer:
+                with writer, closing(loaded(found.recordings[start:], workers)) as frames:
                     for index in range(start, len(keys)):
                         recording = found.recordings[index]
-                        writer.add(recording, keys[index])
+                        writer.add(recording, keys[index], next(frames))  # held by no name: one video in memory
                         report(index + 1, len(keys), recording.name)
                 manifest = _manifest(writer, found, dataset, synthetic, inputs, reader_version)
                 _publish(partial, target, _with_hashes(partial, manifest))
