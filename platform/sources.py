@@ -32,7 +32,8 @@ def list_sources() -> None:
     table = Table("source", "network", "pretrained on", "frames", "mse", "last frame", box=None, header_style="bold")
     for entry in bank.entries():
         card = bank.card(entry)
-        network = f"{card.network.family} {list(card.network.hidden)}"
+        kind = "" if card.transfer is None else f"TMU of {len(card.transfer.sources)} sources, "
+        network = f"{kind}{card.network.family} {list(card.network.hidden)}"
         frames = f"{_frames(card)}, {card.channels} channel{'s' if card.channels > 1 else ''}"
         scores = [f"{kept['mse']:.4g}" if "mse" in kept else "-" for kept in (card.score, card.last_frame)]
         table.add_row(entry, network, card.data.label, frames, *scores)
@@ -52,7 +53,9 @@ def show(name: Annotated[str, typer.Argument(help="A source, as `list` prints it
 
 @app.command("import")
 def import_source(
-    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint of the TMU, PredRNN or OpenSTL code.")],
+    checkpoint: Annotated[
+        Path, typer.Argument(help="A checkpoint of the TMU, PredRNN or OpenSTL code, or a state dict of your own.")
+    ],
     family: Annotated[
         str,
         typer.Option(

@@ -122,12 +122,13 @@ class VideoPredictor(nn.Module):
         gate: Gate = "place",
         merge: Merge | Literal["released"] = "mean",
         bias: float = 0.0,
+        trained: bool = False,
     ) -> None:
         """Turn the cells of `layers` into TMUs that distil `sources` (name -> memory channels).
 
         Weights the cells already have are kept, so a network may first load a source's weights; `released` keeps those
         of the convolution, whose layer norm over all gates is new. Its gates are of one kind: it takes no notice of
-        `kernel_size`, `gate` and `bias`.
+        `kernel_size`, `gate` and `bias`, and it warns that its memory grows, unless the network was `trained` so.
         Raises ShapeError for a layer that does not exist or already is a TMU, sources without a name or channels, and
         for `released` in a family other than ConvLSTM; then no layer is changed.
         """
@@ -152,7 +153,7 @@ class VideoPredictor(nn.Module):
             )
         for layer, cell in wrapped.items():
             self.cell_list[layer] = cell
-        if merge == "released":
+        if merge == "released" and not trained:
             warn_that_memory_grows()
 
     def add_knowledge_flow(self, layers: Sequence[int], sources: Mapping[str, int]) -> None:

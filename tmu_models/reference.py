@@ -6,7 +6,6 @@ of a family of one's own: `checkpoint.py`.
 
 import math
 import re
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -80,18 +79,17 @@ def _network_for(path: Path, family: str, weights: Mapping[str, torch.Tensor], p
     norm = weights.get(f"cell_list.0.{norm_name}.1.weight")
     if (norm is None and family == "tmu") or (norm is not None and norm.dim() != 3):
         raise CheckpointError(f"{path}: cell_list.0.{norm_name}.1.weight is no layer norm over channels and grid")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the released cell's growth: the user asked for it by name
-        network = VideoPredictor(
-            channels=channels,
-            frame_size=None if norm is None else (norm.shape[1] * patch_size, norm.shape[2] * patch_size),
-            patch_size=patch_size,
-            hidden=hidden,
-            kernel_size=math.isqrt(sizes[0][2] * sizes[0][3]),
-            family="convlstm" if family == "tmu" else family,
-            layer_norm=norm is not None and family != "tmu",
-            decoupling="adapter.weight" in weights,
-        )
-        if family == "tmu":
-            network.add_transfer((0,), {f"source_{k}": hidden[0] for k in range(1, sources + 1)}, merge="released")
+    network = VideoPredictor(
+        channels=channels,
+        frame_size=None if norm is None else (norm.shape[1] * patch_size, norm.shape[2] * patch_size),
+        patch_size=patch_size,
+        hidden=hidden,
+        kernel_size=math.isqrt(sizes[0][2] * sizes[0][3]),
+        family="convlstm" if family == "tmu" else family,
+        layer_norm=norm is not None and family != "tmu",
+        decoupling="adapter.weight" in weights,
+    )
+    if family == "tmu":
+        names = {f"source_{k}": hidden[0] for k in range(1, sources + 1)}
+        network.add_transfer((0,), names, merge="released", trained=True)
     return network

@@ -14,14 +14,16 @@ def build_from_card(card: Card) -> VideoPredictor:
     try:
         network = build_network(card.network, channels=card.channels, frame_size=card.frame_size)
         if card.transfer is not None:
-            add_gates(network, card.transfer.gates, card.transfer.sources)
+            add_gates(network, card.transfer.gates, card.transfer.sources, trained=True)
     except ShapeError as error:
         raise UserError(f"source {card.name!r} cannot be built: {error}") from None
     return network
 
 
-def add_gates(network: VideoPredictor, gates: GateConfig, memories: Mapping[str, int]) -> None:
-    """Turn layers of `network` into TMUs that distil `memories` (source -> channels)."""
+def add_gates(
+    network: VideoPredictor, gates: GateConfig, memories: Mapping[str, int], *, trained: bool = False
+) -> None:
+    """Turn layers of `network` into TMUs that distil `memories` (source -> channels); `trained`: it was one before."""
     network.add_transfer(
         gates.layers,
         memories,
@@ -29,6 +31,7 @@ def add_gates(network: VideoPredictor, gates: GateConfig, memories: Mapping[str,
         gate=gates.gate,
         merge=gates.merge,
         bias=gates.bias,
+        trained=trained,
     )
 
 

@@ -34,7 +34,7 @@ class DistilConfig(Model):
     weight: NonNegativeFloat = 0.1  # 0 switches it off: the same cell, and nothing is asked of a source
     what: Literal["memory", "frames"] = "memory"  # frames: output distillation, without transfer gates
     added: bool = True  # false: the loss is computed and logged, never added, as the public code does
-    normalise: bool = True  # by the variance of each source's memory, so that one weight means the same for all
+    normalise: bool = True  # imitate each memory in its standard form, so that one weight means the same for all
     schedule: Literal["constant", "linear", "cosine"] = "constant"  # of the weight, down to 0 at `until`
     until: Annotated[float, Field(gt=0, le=1)] = 1.0  # fraction of training after which nothing is imitated
     source_weights: dict[str, PositiveFloat] = {}  # relative weight of a source; 1 where it is not named

@@ -1,5 +1,6 @@
 """A network of one's own comes into the bank as a public code's does: its family is registered, its file is data."""
 
+import warnings
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from platform.config.errors import UserError
 from tmu_models import Cell, CellState, CellStep, VideoPredictor
 from tmu_models.cell import convolution
 from tmu_models.families import FAMILIES
+from tmu_models.released import ReleasedTMUCell, warn_that_memory_grows
 
 REFERENCE = Path(__file__).parents[1] / "fixtures" / "reference"
 
@@ -84,6 +86,15 @@ def test_a_family_that_nobody_registered_is_refused_with_those_known(tmp_path: P
         UserError, match=r"no family 'mim'; known: convlstm, .*entry point transferable_memory\.families"
     ):
         import_checkpoint(Bank(tmp_path), path, family="mim", patch_size=4, name="mine")
+
+
+def test_a_released_tmu_is_a_source_without_a_warning_about_new_work(tmp_path: Path) -> None:
+    bank, path = Bank(tmp_path), REFERENCE / "tmu_released" / "model.ckpt-20"
+    warn_that_memory_grows.cache_clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        import_checkpoint(bank, path, family="tmu", patch_size=4, name="tmu")
+        assert isinstance(bank.load("tmu").cells[0], ReleasedTMUCell)
 
 
 def test_what_a_public_codes_weights_tell_is_not_asked_for(tmp_path: Path) -> None:

@@ -32,7 +32,6 @@ def import_arguments(name: str, family: str, *more: str) -> list[str]:
     return ["import", path, "--family", family, "--patch-size", "4", "--name", "mine", *more]
 
 
-@pytest.mark.filterwarnings("ignore:merge 'released':UserWarning")
 @pytest.mark.parametrize(
     ("name", "family"),
     [
@@ -52,7 +51,9 @@ def test_a_published_checkpoint_becomes_a_source(tmp_path: Path, name: str, fami
     code, out, _ = sources(home, "show", "mine")
     assert code == 0
     assert "memories: cell/0, cell/1, cell/2" in " ".join(out.split())
-    assert "mine" in sources(home, "list")[1]
+    listed = " ".join(sources(home, "list")[1].split())
+    assert "mine" in listed
+    assert ("TMU of 2 sources, convlstm [8, 8, 8]" in listed) == (family == "tmu")
 
 
 @pytest.mark.parametrize(

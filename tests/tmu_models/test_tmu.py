@@ -1,11 +1,19 @@
 """Transfer gates: what each merge promises, and that imitation really trains the distillers."""
 
 import warnings
+from pathlib import Path
 
 import pytest
 import torch
 
-from tmu_models import ShapeError, TransferGates, VideoPredictor, distillation_loss, prediction_loss
+from tmu_models import (
+    ShapeError,
+    TransferGates,
+    VideoPredictor,
+    distillation_loss,
+    load_reference_checkpoint,
+    prediction_loss,
+)
 from tmu_models.released import warn_that_memory_grows
 
 MERGES = ["mean", "softmax", "sum"]
@@ -141,6 +149,17 @@ def test_the_growing_memory_is_told_once_a_process() -> None:
             network.add_transfer((0,), {"a": 8, "b": 8}, merge="released")
         told += len(caught)
     assert told == 1
+
+
+def test_a_network_that_was_trained_so_is_loaded_without_a_word_and_uses_up_no_warning() -> None:
+    warn_that_memory_grows.cache_clear()
+    path = Path(__file__).parents[1] / "fixtures" / "reference" / "tmu_released" / "model.ckpt-20"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load_reference_checkpoint(path, family="tmu", patch_size=4)
+    network = VideoPredictor(channels=1, frame_size=(16, 16), patch_size=4, hidden=(8,), kernel_size=3)
+    with pytest.warns(UserWarning, match="use 'mean' for new work"):
+        network.add_transfer((0,), {"a": 8, "b": 8}, merge="released")
 
 
 def test_faults_name_both_sides() -> None:
