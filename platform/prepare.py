@@ -4,55 +4,75 @@ Everything usable is stored; who trains and who tests is decided by each search.
 interruption: what is finished is kept.
 """
 
-from difflib import get_close_matches
+import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from platform.benchmarks.catalog import list_prepared, prepare_dataset
+from platform.benchmarks.catalog import list_prepared, prepare_dataset, reader_of
+from platform.benchmarks.loading import default_workers
 from platform.benchmarks.progress import progress_bar
-from platform.benchmarks.recording import NumClips, Wanted
-from platform.benchmarks.registry import READERS
+from platform.benchmarks.recording import DAY, NumClips, Wanted
 from platform.benchmarks.store import FrameStore
+from platform.config.datasets import DATASETS, MOST_DIGITS, OWN, OWN_DATASET, dataset_named
 from platform.config.errors import UserError
 from platform.config.home import Home
 from platform.console import Interrupted, console, run
 
-NAMES = ("kth", "flying_digits")
 MOST_SKIPPED_SHOWN = 50
 
 
 def prepare(
-    name: Annotated[str | None, typer.Argument(help="kth or flying_digits", show_default=False)] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="kth, flying_digits, sevir, ... (see --list), or own_NAME.", show_default=False),
+    ] = None,
     source: Annotated[
-        Path | None,
-        typer.Option(
-            "--from",
-            help="Folder with the real files (KTH's AVI files, or MNIST's IDX files).",
-            show_default=False,
-        ),
+        Path | None, typer.Option("--from", help="Folder with the real files; --list says which.", show_default=False)
     ] = None,
     target: Annotated[
         Path | None,
         typer.Option("--to", help="Folder for the store; searches look in TMU_HOME/benchmarks, the default."),
     ] = None,
-    size: Annotated[int, typer.Option(min=8, max=512, help="Pixels a side of the stored frames.")] = 64,
+    size: Annotated[
+        int, typer.Option(min=8, max=512, help="Pixels a side of the stored frames; of a radar's, the shorter side.")
+    ] = 64,
     digits: Annotated[str, typer.Option(help="flying_digits: how many digits fly, one store each.")] = "1,2,3",
     clips: Annotated[
         str | None,
         typer.Option(help="flying_digits: sequences to make for train,validation,test; 4000,500,1000 of real digits."),
     ] = None,
+    event_hours: Annotated[
+        int,
+        typer.Option(min=1, max=24 * 31, help="Radars: hours of one event, the unit that splits are made of."),
+    ] = DAY,
+    group_by: Annotated[
+        str | None,
+        typer.Option(
+            help="own_NAME: a regular expression; its first group, in a file's path, names the unit that splits are "
+            "made of, such as a person. Without it: the folder, or the file.",
+            show_default=False,
+        ),
+    ] = None,
+    grey: Annotated[bool, typer.Option("--grey", help="own_NAME: store colour pictures as grey.")] = False,
     synthetic: Annotated[bool, typer.Option("--synthetic", help="Make the built-in stand-in; needs no files.")] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Make a store anew that holds something else.")] = False,
-    show: Annotated[bool, typer.Option("--list", help="Show what is prepared, and stop.")] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes that decode; as many as there are cores.", show_default=False)
+    ] = None,
+    show: Annotated[
+        bool, typer.Option("--list", help="Show what is known, from whom it comes and what is prepared, and stop.")
+    ] = False,
 ) -> None:
     """Prepare a benchmark for searches.
 
     python -m platform.prepare kth --from ~/KTH
 
-    python -m platform.prepare flying_digits --from ~/MNIST --digits 2,3
+    python -m platform.prepare sevir --from ~/sevir --size 128
+
+    python -m platform.prepare own_lab --from ~/videos --group-by '(mouse[0-9]+)'
 
     python -m platform.prepare kth --synthetic
     """
@@ -61,17 +81,32 @@ def prepare(
         _print_list(benchmarks)
         return
     if name is None:
-        raise UserError(f"which benchmark? Name one of {', '.join(NAMES)}, or see --help.")
+        raise UserError(f"which benchmark? Name one of {', '.join(DATASETS)}, or {OWN}NAME; see --list and --help.")
     datasets = _datasets(name, digits)
     if source is None and not synthetic:
-        raise UserError(f"where are the files of {name}? Add --from DIR, or --synthetic for the built-in stand-in.")
+        stand_in = ", or --synthetic for the built-in stand-in" if reader_of(datasets[0]).stand_in else ""
+        raise UserError(
+            f"where are the files of {name}? Add --from DIR, DIR being the folder with {reader_of(datasets[0]).files}"
+            f"{stand_in}."
+        )
     if source is not None and synthetic:
         raise UserError("--from reads real files and --synthetic makes a stand-in; give one of them.")
-    wanted = Wanted(size, num_clips=_parse_clips(clips, name))
+    wanted = Wanted(
+        size, num_clips=_parse_clips(clips, name), event_hours=event_hours, group_by=_pattern(group_by), grey=grey
+    )
+    _refuse_idle(name, wanted)
     for dataset in datasets:
         try:
             with progress_bar(f"preparing {dataset}") as report:
-                store = prepare_dataset(dataset, source, benchmarks, wanted, replace=replace, report=report)
+                store = prepare_dataset(
+                    dataset,
+                    source,
+                    benchmarks,
+                    wanted,
+                    replace=replace,
+                    workers=workers or default_workers(),
+                    report=report,
+                )
         except KeyboardInterrupt:
             raise Interrupted("Run the same command again to go on; what is finished is kept.") from None
         _print_store(store)
@@ -85,18 +120,41 @@ def prepare(
 
 
 def _datasets(name: str, digits: str) -> list[str]:
-    if name in READERS and name not in NAMES:
-        return [name]  # flying_digits_2, as stores and errors call it
-    if name not in NAMES:
-        near = get_close_matches(name, (*NAMES, *READERS), n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise UserError(f"no benchmark {name!r}; known: {', '.join(NAMES)}.{hint}")
-    if name == "kth":
+    """What is prepared under that name: flying_digits is a store for each number of digits."""
+    base, _, number = name.partition("flying_digits_")
+    if not base and number.isdecimal() and 1 <= int(number) <= MOST_DIGITS:
+        return [name]  # as stores and errors call it
+    try:
+        dataset_named(name)
+    except ValueError as fault:
+        raise UserError(f"{fault}.") from None
+    if name != "flying_digits":
         return [name]
     numbers = [number.strip() for number in digits.split(",") if number.strip()]
-    if not numbers or any(f"{name}_{number}" not in READERS for number in numbers):
+    if not numbers or any(not number.isdecimal() or not 1 <= int(number) <= MOST_DIGITS for number in numbers):
         raise UserError(f"--digits {digits!r} is not understood; give some of 1,2,3, for example --digits 2,3.")
     return [f"{name}_{number}" for number in dict.fromkeys(numbers)]
+
+
+def _pattern(group_by: str | None) -> str | None:
+    if group_by is None:
+        return None
+    try:
+        num_groups = re.compile(group_by).groups
+    except re.error as fault:
+        raise UserError(f"--group-by {group_by!r} is no regular expression ({fault}).") from None
+    if num_groups < 1:
+        raise UserError(f"--group-by {group_by!r} has no group; put the part that names the unit in parentheses.")
+    return group_by
+
+
+def _refuse_idle(name: str, wanted: Wanted) -> None:
+    """An option that would change nothing is a misunderstanding, told before hours of work."""
+    base = "flying_digits" if name.startswith("flying_digits") else name
+    if not name.startswith(OWN) and (wanted.group_by or wanted.grey):
+        raise UserError(f"--group-by and --grey are for your own data, {OWN}NAME; {name} knows its own. Drop them.")
+    if not dataset_named(base).thresholds and wanted.event_hours != DAY:
+        raise UserError(f"--event-hours is for radars; {name} has none. Drop it.")
 
 
 def _parse_clips(clips: str | None, name: str) -> NumClips | None:
@@ -135,6 +193,13 @@ def _shortened(groups: tuple[str, ...]) -> str:
 
 
 def _print_list(benchmarks: Path) -> None:
+    known = Table(box=None, title="Known benchmarks", title_justify="left")
+    for column in ("name", "from whom", "files below --from", "stand-in"):
+        known.add_column(column, no_wrap=column == "name")
+    for name, dataset in {**DATASETS, f"{OWN}NAME": OWN_DATASET}.items():
+        reader = reader_of("flying_digits_1" if name == "flying_digits" else name)
+        known.add_row(name, dataset.origin, reader.files, "built in" if reader.stand_in else "none")
+    console.print(known, "")
     prepared = list_prepared(benchmarks)
     if not prepared:
         console.print(f"Nothing is prepared in {benchmarks}.", markup=False, soft_wrap=True)
@@ -146,7 +211,7 @@ def _print_list(benchmarks: Path) -> None:
     for name, store in prepared.items():
         if isinstance(store, FrameStore):
             held = store.manifest
-            counts = (str(held.num_videos), str(held.num_frames), str(len(store.videos.groups)))
+            counts = (f"{held.num_videos:,}", f"{held.num_frames:,}", str(len(store.videos.groups)))
             table.add_row(name, *counts, f"{held.num_bytes / 1e6:.0f}", held.fingerprint[:12])
     console.print(table)
     for fault in prepared.values():

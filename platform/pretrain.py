@@ -44,7 +44,7 @@ def pretrain(
             )
     for name in names or recipes:
         spec = recipes[name]
-        open_benchmark(spec.benchmark, home)
+        open_benchmark(spec.benchmark, home).refuse_leaks()
         entry = bank_entries(settings, home)[name]
         if entry is None:
             entry = pretrain_here(spec, home, console)

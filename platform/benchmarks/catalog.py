@@ -6,7 +6,7 @@ every page and table prints.
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace as changed
 from functools import cached_property
 from itertools import combinations
@@ -20,6 +20,7 @@ from platform.benchmarks.overlap import refuse_shared_frames
 from platform.benchmarks.progress import progress_bar
 from platform.benchmarks.recording import DAY, Found, Recording, Wanted, usable_ranges
 from platform.benchmarks.registry import READERS, Reader
+from platform.benchmarks.remote import remote_of
 from platform.benchmarks.store import FrameStore
 from platform.benchmarks.store_writer import Report, write_store
 from platform.benchmarks.videos import VideoEntry, VideoTable
@@ -127,10 +128,16 @@ def find_benchmark(config: BenchmarkConfig, home: Home) -> Benchmark | None:
 def open_benchmark(config: BenchmarkConfig, home: Home, *, make: bool = True) -> Benchmark:
     """The prepared benchmark; where it is missing and the configuration allows it, its stand-in.
 
-    With `make` the stand-in is made on the spot, once: a second process waits for the first. Raises UserError naming
-    the command that prepares what is missing.
+    What others published (`remote.py`) is fetched before a stand-in is thought of. With `make` the stand-in is made on
+    the spot, once: a second process waits for the first. Raises UserError naming the command that prepares what is
+    missing.
     """
-    if (found := find_benchmark(config, home)) is not None:
+    found = find_benchmark(config, home)
+    if found is not None and not found.synthetic:
+        return found
+    if (fetched := _fetched(config, home)) is not None:
+        return fetched
+    if found is not None:
         return found
     if config.on_missing == "synthetic" and make and reader_of(config.dataset).stand_in is not None:
         size = _size_for(config)
@@ -147,6 +154,22 @@ def open_benchmark(config: BenchmarkConfig, home: Home, *, make: bool = True) ->
             )
         return Benchmark(config, store)
     raise UserError(_missing_text(config, home))
+
+
+def published_name(config: BenchmarkConfig, home: Home) -> str | None:
+    """The folder's name of the real benchmark on the storage that all machines reach, where it was published there."""
+    if (remote := remote_of(home)) is None:
+        return None
+    sizes = [size for size in _sizes(config, remote.names()) if _fits(config, size)]
+    return store_folder(home.benchmarks, config.dataset, min(sizes)).name if sizes else None
+
+
+def _fetched(config: BenchmarkConfig, home: Home) -> Benchmark | None:
+    remote, name = remote_of(home), published_name(config, home)
+    if remote is None or name is None:
+        return None
+    with progress_bar(f"fetching {name}") as report:
+        return Benchmark(config, remote.fetch(name, home.benchmarks, report))
 
 
 def estimate_clips(config: BenchmarkConfig, home: Home) -> dict[SplitName, int]:
@@ -245,9 +268,14 @@ def list_prepared(benchmarks: Path) -> dict[str, FrameStore | UserError]:
 
 
 def _real_sizes(config: BenchmarkConfig, home: Home) -> list[int]:
-    name = re.compile(rf"{config.dataset}-(\d+)")
     folders = home.benchmarks.iterdir() if home.benchmarks.is_dir() else ()
-    return sorted(int(match[1]) for folder in folders if (match := name.fullmatch(folder.name)))
+    return _sizes(config, (folder.name for folder in folders))
+
+
+def _sizes(config: BenchmarkConfig, folders: Iterable[str]) -> list[int]:
+    """Of real frames, the smallest first."""
+    name = re.compile(rf"{config.dataset}-(\d+)")
+    return sorted(int(match[1]) for folder in folders if (match := name.fullmatch(folder)))
 
 
 def _fits(config: BenchmarkConfig, size: int) -> bool:

@@ -7,9 +7,9 @@ themselves, which may be very many, are rows of `videos.arrow`.
 import hashlib
 import json
 from collections.abc import Iterable
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt, ValidationError
 
 from platform.benchmarks.encoding import Encoding
 from platform.benchmarks.videos import VideoEntry
@@ -29,7 +29,7 @@ class SkippedFile(Model):
 class StoredFile(Model):
     """One Arrow file. Its size tells a truncated copy apart before anything is mapped."""
 
-    file: str
+    file: Annotated[str, Field(pattern=r"^\w[\w.-]*$")]  # a plain name: a manifest cannot point out of its folder
     num_bytes: PositiveInt
 
 
@@ -57,6 +57,23 @@ class Manifest(Model):
     def num_bytes(self) -> int:
         """Bytes on disk of all frames."""
         return sum(shard.num_bytes for shard in self.shards)
+
+
+def parse_manifest(content: str | bytes) -> Manifest:
+    """Raises ValueError, in words that follow a file's name, where it is no manifest of this version."""
+    try:
+        raw = json.loads(content)
+    except (ValueError, RecursionError) as fault:
+        raise ValueError(f"cannot be read ({fault})") from fault
+    schema = raw.get("schema_version") if isinstance(raw, dict) else None
+    if schema != SCHEMA_VERSION:
+        raise ValueError(f"has schema version {schema}, this version reads {SCHEMA_VERSION}")
+    try:
+        return Manifest.model_validate_json(content)
+    except ValidationError as fault:
+        first = fault.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ValueError(f"is damaged ({place}: {first['msg']})") from fault
 
 
 def content_fingerprint(

@@ -6,16 +6,14 @@ reader opens it and a slice of a video is an address in the page cache. Writing 
 """
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from pydantic import ValidationError
 
-from platform.benchmarks.manifest import MANIFEST_FILE, SCHEMA_VERSION, Manifest
+from platform.benchmarks.manifest import MANIFEST_FILE, Manifest, parse_manifest
 from platform.benchmarks.overlap import read_hashes
 from platform.benchmarks.videos import VideoEntry, VideoTable
 from platform.config.errors import UserError
@@ -143,20 +141,13 @@ class FrameStore:
 def _read_manifest(path: Path) -> Manifest:
     file = path / MANIFEST_FILE
     try:
-        raw = json.loads(file.read_text(encoding="utf-8"))
+        return parse_manifest(file.read_bytes())
     except FileNotFoundError:
         raise UserError(f"{path} holds no prepared benchmark: {MANIFEST_FILE} is missing. {_remake(path)}") from None
-    except (ValueError, OSError) as fault:
-        raise UserError(f"{file} cannot be read ({fault}). {_remake(path)}") from fault
-    schema = raw.get("schema_version") if isinstance(raw, dict) else None
-    if schema != SCHEMA_VERSION:
-        raise UserError(f"{file} has schema version {schema}, this version reads {SCHEMA_VERSION}. {_remake(path)}")
-    try:
-        return Manifest.model_validate_json(json.dumps(raw))
-    except ValidationError as fault:
-        first = fault.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"{file} is damaged ({place}: {first['msg']}). {_remake(path)}") from fault
+    except OSError as fault:
+        raise UserError(f"{file} cannot be read ({fault.strerror}). {_remake(path)}") from fault
+    except ValueError as fault:
+        raise UserError(f"{file} {fault}. {_remake(path)}") from fault
 
 
 def _remake(path: Path) -> str:

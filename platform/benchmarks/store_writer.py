@@ -55,7 +55,7 @@ def write_store(
     report = report or _silent
     _make_folder(target.parent)
     try:
-        with _locked(target, lambda: report(0, len(keys), "another process is at it; waiting")):
+        with locked(target, lambda: report(0, len(keys), "another process is at it; waiting")):
             if done := _already_there(target, inputs, replace):
                 return done
             partial.mkdir(exist_ok=True)
@@ -94,8 +94,8 @@ def _not_writable(folder: Path, fault: OSError) -> UserError:
 
 
 @contextmanager
-def _locked(target: Path, on_wait: Callable[[], None]) -> Iterator[None]:
-    """One writer a store. The lock goes with its process, however that ends."""
+def locked(target: Path, on_wait: Callable[[], None]) -> Iterator[None]:
+    """One writer a store on this machine. The lock goes with its process, however that ends."""
     lock = FileLock(target.with_name(f".{target.name}.lock"))
     try:
         lock.acquire(timeout=0.2)

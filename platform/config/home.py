@@ -10,13 +10,19 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Home:
-    """The folder `TMU_HOME` (default `~/.cache/tmu`). Nothing is created by asking for a path."""
+    """The folder `TMU_HOME` (default `~/.cache/tmu`). Nothing is created by asking for a path.
+
+    `remote`, from `TMU_REMOTE`, is the folder's counterpart on storage that all machines reach (`s3://bucket/tmu`):
+    what is prepared there and missing here is fetched.
+    """
 
     root: Path
+    remote: str | None = None
 
     @classmethod
     def from_environment(cls) -> "Home":
-        return cls(Path(os.environ.get("TMU_HOME") or Path.home() / ".cache" / "tmu").expanduser().absolute())
+        root = Path(os.environ.get("TMU_HOME") or Path.home() / ".cache" / "tmu").expanduser().absolute()
+        return cls(root, os.environ.get("TMU_REMOTE") or None)
 
     @property
     def benchmarks(self) -> Path:

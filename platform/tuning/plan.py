@@ -13,7 +13,7 @@ from rich.table import Table
 from platform.bank.bank import Bank, count_parameters
 from platform.bank.networks import build_network
 from platform.benchmarks.blocks import ClipBlocks
-from platform.benchmarks.catalog import estimate_clips, find_benchmark
+from platform.benchmarks.catalog import estimate_clips, find_benchmark, published_name
 from platform.config.agreement import disagreements
 from platform.config.benchmark import BenchmarkConfig
 from platform.config.errors import UserError
@@ -106,6 +106,11 @@ def clip_counts(config: BenchmarkConfig, home: Home) -> ClipCounts:
     if benchmark is not None:
         counts = {split: benchmark.blocks(split).num_clips for split in SPLIT_NAMES}
         return ClipCounts(benchmark.label, counts, config.block_clips, benchmark.blocks("train"))
+    if (name := published_name(config, home)) is not None:
+        raise UserError(
+            f"{name} is published at {home.remote} and not on this machine yet; a search would fetch it. To plan with "
+            f"it run `python -m platform.prepare {config.name} --fetch` first."
+        )
     return ClipCounts(f"{config.dataset} (synthetic)", estimate_clips(config, home), config.block_clips, None)
 
 

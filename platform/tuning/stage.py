@@ -68,12 +68,11 @@ def stage(
 def prepare_benchmarks(config: RunConfig, home: Home, console: Console) -> Benchmark:
     """Open the target's benchmark and those of the sources, making stand-ins where that is allowed."""
     benchmark = open_benchmark(config.benchmark, home)
-    for split in ("train", "validation", "test"):
-        benchmark.blocks(split)
+    benchmark.refuse_leaks()
     for name, entry in bank_entries(config, home).items():
         source = config.sources[name].benchmark
         if entry is None and source is not None:
-            open_benchmark(source, home)
+            open_benchmark(source, home).refuse_leaks()
     return benchmark
 
 

@@ -1,5 +1,6 @@
 """A search gets the real benchmark where it is prepared, a stand-in only where allowed, and always a true label."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from platform.benchmarks.store_writer import write_store
 from platform.config.benchmark import BenchmarkConfig, MaxClips
 from platform.config.errors import UserError
 from platform.config.home import Home
+from platform.config.splits import SPLIT_NAMES
 
 FEW = NumClips(6, 4, 4)
 
@@ -149,3 +151,58 @@ def test_nine_real_videos_of_six_persons_can_be_split(home: Home, data_root: Pat
     counts = [benchmark.blocks(split).num_clips for split in ("train", "validation", "test")]
     assert min(counts) >= 5
     assert np.ptp(benchmark.blocks("train").frames(0)) > 100
+
+
+def put_events(home: Home, recordings: Any, groups: list[str], copied: dict[int, int] | None = None) -> None:
+    """A prepared own data set with one video a group; some hold the frames of another."""
+    videos = recordings(len(groups), 30, 16)
+    for number, of in (copied or {}).items():
+        videos[number] = replace(videos[number], load=videos[of].load)
+    videos = [replace(video, group=group) for video, group in zip(videos, groups, strict=True)]
+    found = Found(videos, frame_size=(16, 16))
+    write_store(home.benchmarks / "own_lab-16", found, dataset="own_lab", synthetic=False, reader_version="1")
+
+
+def own_config(**options: Any) -> BenchmarkConfig:
+    return BenchmarkConfig.model_validate(
+        {"name": "own_lab", "frame_size": 16, "total_length": 10, "input_length": 5} | options
+    )
+
+
+def test_own_data_is_split_in_order_of_its_groups(home: Home, recordings: Any) -> None:
+    put_events(home, recordings, ["a", "b", "c", "d", "e"])
+    benchmark = open_benchmark(own_config(), home)
+    assert [benchmark.blocks(split).groups for split in SPLIT_NAMES] == [("a", "b", "c"), ("d",), ("e",)]
+    benchmark.refuse_leaks()
+
+
+def test_the_same_frames_in_two_splits_are_refused_and_named(home: Home, recordings: Any) -> None:
+    put_events(home, recordings, ["a", "b", "c", "d", "e"], copied={4: 1})
+    with pytest.raises(UserError, match=r"train and test share 30 frames: video1 frame 0 is video4 frame 0\."):
+        open_benchmark(own_config(), home).refuse_leaks()
+
+
+def test_frames_that_no_clip_uses_may_be_shared(home: Home, recordings: Any) -> None:
+    put_events(home, recordings, ["a", "b", "c", "d", "e"], copied={4: 1})
+    open_benchmark(own_config(split={"train": "a", "validation": "d", "test": "e"}), home).refuse_leaks()
+
+
+def test_ranges_that_overlap_are_refused_with_the_group_they_share(home: Home, recordings: Any) -> None:
+    put_events(home, recordings, ["2019-01-01", "2019-02-01", "2019-03-01"])
+    split = {"train": "..2019-02-01", "validation": "2019-02-01..2019-02-28", "test": "2019-03-01.."}
+    with pytest.raises(UserError, match=r"2019-02-01 of own_lab stand in both train \(\.\.2019-02-01\) and validation"):
+        open_benchmark(own_config(split=split), home).blocks("test")
+
+
+def test_too_few_groups_to_share_out_name_the_way_to_more(home: Home, recordings: Any) -> None:
+    put_events(home, recordings, ["a", "b"])
+    with pytest.raises(UserError, match=r"holds 2 groups \(a, b\).*--group-by REGEX"):
+        open_benchmark(own_config(), home).blocks("train")
+
+
+def test_what_has_no_stand_in_says_so(home: Home) -> None:
+    config = own_config(on_missing="synthetic")
+    with pytest.raises(UserError, match=r"prepare own_lab --from DIR --size 16`.*no stand-in"):
+        open_benchmark(config, home)
+    with pytest.raises(UserError, match="no stand-in"):
+        estimate_clips(config, home)
