@@ -53,6 +53,20 @@ def test_a_frame_smaller_than_the_window_is_refused() -> None:
         ssim_uint8(np.zeros((1, 1, 6, 8), np.uint8), np.zeros((1, 1, 6, 8), np.uint8))
 
 
+def test_ssim_is_exact_at_the_largest_sums_an_8_bit_frame_has() -> None:
+    white, nearly = np.full((1, 1, 9, 9), 255, np.uint8), np.full((1, 1, 9, 9), 255, np.uint8)
+    nearly[..., 4, 4] = 254
+    wanted = structural_similarity(white[0], nearly[0], channel_axis=0)
+    np.testing.assert_allclose(ssim_uint8(white, nearly), [wanted], rtol=1e-12)
+
+
+def test_ssim_takes_bytes_of_one_shape_only() -> None:
+    frames = np.zeros((2, 1, 8, 8), np.uint8)
+    for other in (frames.astype(np.float32), frames[:1], frames[:, :, :7]):
+        with pytest.raises(ValueError, match=r"give uint8 of one shape"):
+            ssim_uint8(frames, other)
+
+
 def test_openstls_error_is_not_clipped() -> None:
     true, predicted = np.full((1, 1, 1, 8, 8), 0.5), np.full((1, 1, 1, 8, 8), 1.5)
     scores = per_frame_scores(true, predicted)
