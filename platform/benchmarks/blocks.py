@@ -1,19 +1,23 @@
 """The stream of blocks: the clips of a split, in a fixed order, cut into blocks that are the same in every search.
 
-A clip is an index (video, first frame); its frames stay in the store until its block is asked for. The order comes from
-the store's fingerprint alone, so that memories computed for a block serve every trial and every later search; seeds
-only order blocks. What was left out on purpose: shuffling, batching and augmentation, which belong to training.
+A clip is an index (video, first frame, and a place where frames are cut into a grid); its frames stay in the store
+until its block is asked for. The order comes from the store's fingerprint alone, so that memories computed for a block
+serve every trial and every later search; seeds only order blocks. What was left out on purpose: shuffling and batching,
+which belong to training.
 """
 
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from platform.benchmarks.resize import area_mean
+from platform.benchmarks.scatter import clip_keys
 from platform.benchmarks.store import FrameStore
 from platform.benchmarks.videos import VideoTable
+from platform.benchmarks.views import Augment, Views
+from platform.config.clips import CropConfig
 from platform.config.errors import UserError
 
 ORDER_VERSION = 2
@@ -57,23 +61,17 @@ def permuted(clips: np.ndarray, fingerprint: str) -> np.ndarray:
 
     So a split with fewer videos, or a smaller stride, keeps its clips in the order they had.
     """
-    keys = _mixed(np.uint64(int(fingerprint[:16], 16)) ^ clips[:, 0].astype(np.uint64))
-    return clips[np.argsort(_mixed(keys ^ clips[:, 1].astype(np.uint64)), kind="stable")]
-
-
-def _mixed(numbers: np.ndarray) -> np.ndarray:
-    """splitmix64, which scatters neighbouring numbers over all 64 bits."""
-    numbers = numbers + np.uint64(0x9E3779B97F4A7C15)
-    numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return numbers ^ (numbers >> np.uint64(31))
+    return clips[np.argsort(clip_keys(fingerprint, clips), kind="stable")]
 
 
 class ClipBlocks:
     """The clips of one split as blocks of `block_clips`; the last block may be shorter.
 
-    `fingerprint` covers everything that decides which frames are in block i: stored frames, the clips and their order,
-    `total_length`, `frame_step`, `frame_size`, `block_clips`. `input_length` is carried along and is not part of it: it
+    Each block comes in `variants` numbered variants, which differ in random crops and in augmentation (`views.py`).
+
+    `fingerprint` covers everything that decides which frames are in a variant of block i: stored frames, the clips and
+    their order, `total_length`, `frame_step`, `frame_size`, `block_clips`, crop and augmentation; and how many variants
+    there are, for that decides what training on them sees. `input_length` is carried along and is not part of it: it
     changes no frame, and whoever keys memories by block adds it.
     """
 
@@ -90,14 +88,13 @@ class ClipBlocks:
         frame_size: int,
         block_clips: int,
         max_clips: int | None = None,
+        crop: CropConfig | None = None,
+        augment: Augment = "none",
+        variants: int = 1,
     ) -> None:
+        """Raises UserError where there is no clip, or `crop` and `frame_size` do not fit the stored frames."""
         manifest = store.manifest
-        if any(side % frame_size for side in manifest.frame_size):
-            raise UserError(
-                f"{store.path} holds frames of {manifest.frame_size[0]} pixels, "
-                f"which {frame_size} does not divide. Set frame_size to a divisor, "
-                f"or prepare {manifest.dataset} with --size {frame_size}."
-            )
+        self.views = Views.of(store, frame_size, crop, augment)
         self.store = store
         self.groups = tuple(groups)
         self.input_length = input_length
@@ -105,6 +102,7 @@ class ClipBlocks:
         self.frame_step = frame_step
         self.frame_size = frame_size
         self.block_clips = block_clips
+        self.num_variants = variants
         clips = list_clips(
             store.videos,
             groups,
@@ -115,9 +113,16 @@ class ClipBlocks:
         )
         if not len(clips):
             raise _no_clips(store, groups, categories, total_length, frame_step)
-        self.clips = permuted(clips, manifest.fingerprint)[:max_clips]
-        decides = [ORDER_VERSION, manifest.fingerprint, total_length, frame_step, frame_size, block_clips]
-        self.fingerprint = hashlib.sha256(json.dumps(decides).encode() + self.clips.astype("<i8").tobytes()).hexdigest()
+        if self.views.place == "grid":
+            clips = _with_tiles(clips, self.views.num_tiles)
+        kept = permuted(clips, manifest.fingerprint)[:max_clips]
+        self.clips = kept[:, :2]
+        self._tiles = kept[:, 2] if self.views.place == "grid" else np.zeros(len(kept), np.int64)
+        self._keys = clip_keys(manifest.fingerprint, kept)
+        decides: list[Any] = [ORDER_VERSION, manifest.fingerprint, total_length, frame_step, frame_size, block_clips]
+        if crop is not None or augment != "none" or variants > 1:
+            decides.append([None if crop is None else crop.model_dump(), augment, variants])
+        self.fingerprint = hashlib.sha256(json.dumps(decides).encode() + kept.astype("<i8").tobytes()).hexdigest()
 
     @property
     def num_clips(self) -> int:
@@ -136,25 +141,46 @@ class ClipBlocks:
         return len(self.clips[self._slice(block)])
 
     def clip_names(self, block: int) -> list[str]:
-        """`<video>@<first frame>` of each clip of the block."""
-        videos = self.store.videos
-        return [f"{videos[video].name}@{start}" for video, start in self.clips[self._slice(block)].tolist()]
+        """`<video>@<first frame>` of each clip of the block, with `#<tile>` where frames are cut into a grid."""
+        videos, these = self.store.videos, self._slice(block)
+        names = [f"{videos[video].name}@{start}" for video, start in self.clips[these].tolist()]
+        if self.views.place != "grid":
+            return names
+        return [f"{name}#{tile}" for name, tile in zip(names, self._tiles[these].tolist(), strict=True)]
 
-    def frames(self, block: int) -> np.ndarray:
-        """The block's clips, a contiguous uint8 (N, T, H, W, C) of its own; N is `block_clips`, less in the last."""
-        clips = self.clips[self._slice(block)]
-        factor = self.store.manifest.frame_size[0] // self.frame_size
+    @property
+    def holds_field(self) -> bool:
+        """Are bytes the levels of a measured field (`encoding.py`), and 255 a missing pixel?"""
+        return self.store.manifest.encoding is not None
+
+    def frames(self, block: int, variant: int = 0) -> np.ndarray:
+        """The block's clips, a contiguous uint8 (N, T, H, W, C) of its own; N is `block_clips`, less in the last.
+
+        Raises IndexError for a block or a variant that is not there.
+        """
+        if not 0 <= variant < self.num_variants:
+            raise IndexError(f"no variant {variant}; there are {self.num_variants}")
+        these = self._slice(block)
+        clips, keys = self.clips[these].tolist(), self._keys[these]
+        corners = self.views.corners(keys, self._tiles[these], variant).tolist()
+        turns = self.views.turns(keys, variant).tolist()
         shape = (len(clips), self.total_length, self.frame_size, self.frame_size, self.channels)
         block_NTHWC = np.empty(shape, np.uint8)
-        for row, (video, start) in enumerate(clips.tolist()):  # one by one: a clip stays in the processor's cache
-            stored = self.store.frames(video)[start :: self.frame_step][: self.total_length]
-            block_NTHWC[row] = area_mean(stored, factor)
+        last = clip_span(self.total_length, self.frame_step)
+        for row, (video, start) in enumerate(clips):  # one by one: a clip stays in the processor's cache
+            stored = self.store.frames(video)[start : start + last : self.frame_step]
+            block_NTHWC[row] = self.views.show(stored, corners[row], turns[row])
         return block_NTHWC
 
     def _slice(self, block: int) -> slice:
         if not 0 <= block < self.num_blocks:
             raise IndexError(f"no block {block}; there are {self.num_blocks}")
         return slice(block * self.block_clips, (block + 1) * self.block_clips)
+
+
+def _with_tiles(clips: np.ndarray, num_tiles: int) -> np.ndarray:
+    """Every clip once for each place of the grid: (clips * tiles, 3)."""
+    return np.column_stack([np.repeat(clips, num_tiles, axis=0), np.tile(np.arange(num_tiles), len(clips))])
 
 
 def epoch_blocks(num_blocks: int, seed: int, epoch: int) -> list[int]:

@@ -24,6 +24,7 @@ from platform.benchmarks.remote import remote_of
 from platform.benchmarks.store import FrameStore
 from platform.benchmarks.store_writer import Report, write_store
 from platform.benchmarks.videos import VideoEntry, VideoTable
+from platform.benchmarks.views import num_tiles
 from platform.config.benchmark import BenchmarkConfig
 from platform.config.datasets import OWN
 from platform.config.errors import UserError
@@ -69,6 +70,9 @@ class Benchmark:
                 frame_size=config.frame_size,
                 block_clips=config.block_clips,
                 max_clips=getattr(config.max_clips, split),
+                crop=config.crop,
+                augment=config.augment,
+                variants=config.variants,
             )
         return self._blocks[split]
 
@@ -180,7 +184,9 @@ def estimate_clips(config: BenchmarkConfig, home: Home) -> dict[SplitName, int]:
     stand_in = reader_of(config.dataset).stand_in
     if stand_in is None or config.on_missing != "synthetic":
         raise UserError(_missing_text(config, home))
-    videos = _indexed(stand_in(Wanted(_size_for(config))).recordings)
+    found = stand_in(Wanted(_size_for(config)))
+    videos, crop = _indexed(found.recordings), config.crop
+    tiles = num_tiles(found.frame_size, crop.side) if crop is not None and crop.place == "grid" else 1
     counts: dict[SplitName, int] = {}
     for split in SPLIT_NAMES:
         clips = list_clips(
@@ -191,7 +197,7 @@ def estimate_clips(config: BenchmarkConfig, home: Home) -> dict[SplitName, int]:
             total_length=config.total_length,
             frame_step=config.frame_step,
         )
-        counts[split] = len(clips[: getattr(config.max_clips, split)])
+        counts[split] = min(tiles * len(clips), getattr(config.max_clips, split) or tiles * len(clips))
     return counts
 
 

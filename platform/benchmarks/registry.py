@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from platform.benchmarks.formats import digits, kth
+from platform.benchmarks.formats import bom, digits, fmi, human36m, kth, weizmann
 from platform.benchmarks.recording import Found, Wanted
 from platform.benchmarks.stand_ins import figures
 
@@ -26,8 +26,19 @@ def _flying_digits(number: int) -> Reader:
 
 
 READERS: dict[str, Reader] = {
-    "kth": Reader(kth.VERSION, kth.find_kth, figures.find_figures, "KTH's AVI files and 00sequences.txt"),
+    "kth": Reader(
+        kth.VERSION,
+        kth.find_kth,
+        figures.find_figures,
+        "KTH's AVI files or folders of frames, and 00sequences.txt",
+    ),
+    "weizmann": Reader(weizmann.VERSION, weizmann.find_weizmann, None, "Weizmann's AVI files"),
+    "human36m": Reader(
+        human36m.VERSION, human36m.find_human36m, None, "Human3.6M's pictures, with or without the list files"
+    ),
     "flying_digits_1": _flying_digits(1),
     "flying_digits_2": _flying_digits(2),
     "flying_digits_3": _flying_digits(3),
+    "fmi": Reader(fmi.VERSION, fmi.find_fmi, None, "FMI's composites, YYYYMMDDHHMM_fmi.radar....pgm.gz"),
+    "bom": Reader(bom.VERSION, bom.find_bom, None, "accumulations, bom_RADAR_YYYYMMDD_10min.npz"),
 }

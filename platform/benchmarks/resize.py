@@ -52,7 +52,7 @@ def resize_field(levels: np.ndarray, height: int, width: int) -> np.ndarray:
     present = levels != MISSING
     sums, area = _area_sums(np.where(present, levels, 0), height, width)
     counts, _ = _area_sums(present, height, width)
-    return _mean_or_missing(sums, counts, area)
+    return _mean_or_missing(sums.astype(np.int64), counts.astype(np.int64), area)
 
 
 def _mean_or_missing(sums: np.ndarray, counts: np.ndarray, area: int) -> np.ndarray:
@@ -64,18 +64,30 @@ def _mean_or_missing(sums: np.ndarray, counts: np.ndarray, area: int) -> np.ndar
 def resize_area(frame: np.ndarray, height: int, width: int) -> np.ndarray:
     """A grey uint8 (H, W) frame at any size by area overlap, rounded half up; the aspect is not kept."""
     sums, area = _area_sums(frame, height, width)
-    return ((2 * sums + area) // (2 * area)).astype(np.uint8)
+    sums *= sums.dtype.type(2)
+    sums += sums.dtype.type(area)
+    sums //= sums.dtype.type(2 * area)
+    return sums.astype(np.uint8)
 
 
 def _area_sums(frame: np.ndarray, height: int, width: int) -> tuple[np.ndarray, int]:
-    """Sums over the pixels that each target pixel covers, int64 (height, width), and how much it covers."""
-    (rows, row_weights), (columns, column_weights) = (
+    """Sums over the pixels that each target pixel covers, (height, width), and how much it covers.
+
+    They come in the narrowest integers in which twice the sum and the area fit: 16 bits for KTH's 160x120 at 64x64,
+    which halves the time of 64.
+    """
+    (at_rows, row_weights), (at_columns, column_weights) = (
         _overlaps(source, target) for source, target in zip(frame.shape, (height, width), strict=True)
     )
-    wide = frame.astype(np.int64)
-    wide = sum(weights[:, None] * wide[at] for at, weights in zip(rows, row_weights, strict=True))
-    sums = sum(weights * wide[:, at] for at, weights in zip(columns, column_weights, strict=True))
-    return sums, int(row_weights[:, 0].sum() * column_weights[:, 0].sum())
+    area = int(row_weights[:, 0].sum() * column_weights[:, 0].sum())
+    number = next(kind for kind in (np.uint16, np.uint32, np.int64) if area * 511 <= np.iinfo(kind).max)
+    rows = np.zeros((height, frame.shape[1]), number)
+    for at, weights in zip(at_rows, row_weights.astype(number), strict=True):
+        rows += frame.take(at, 0) * weights[:, None]
+    sums = np.zeros((height, width), number)
+    for at, weights in zip(at_columns, column_weights.astype(number), strict=True):
+        sums += rows.take(at, 1) * weights
+    return sums, area
 
 
 @cache

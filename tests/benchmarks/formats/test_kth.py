@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from platform.benchmarks.formats.kth import find_kth, parse_sequences, read_video
+from platform.benchmarks.formats.kth import find_kth, parse_sequences
+from platform.benchmarks.formats.pictures import Fit
+from platform.benchmarks.formats.video_files import load_video
 from platform.benchmarks.recording import UnusableFile, Wanted
 from platform.benchmarks.store_writer import write_store
 from platform.config.errors import UserError
@@ -40,13 +42,13 @@ def test_a_line_that_makes_no_sense_is_named() -> None:
 
 
 def test_frames_are_grey_and_of_the_asked_size(tmp_path: Path, make_avi: MakeAvi) -> None:
-    frames = read_video(make_avi(tmp_path / "a.avi"), 32)
+    frames = load_video(make_avi(tmp_path / "a.avi"), Fit(32))
     assert frames.shape == (12, 32, 32, 1)
     assert frames.dtype == np.uint8
 
 
 def test_the_full_range_of_grey_comes_back(tmp_path: Path, make_avi: MakeAvi) -> None:
-    frames = read_video(make_avi(tmp_path / "a.avi"), 40)
+    frames = load_video(make_avi(tmp_path / "a.avi"), Fit(40))
     assert abs(int(np.median(frames[0, 12:28, 5:8])) - 220) <= 4  # the bright bar was drawn at 220 of 255
 
 
@@ -89,7 +91,7 @@ def test_a_truncated_video_is_unusable_and_says_how_much_is_there(tmp_path: Path
     content = video.read_bytes()
     video.write_bytes(content[: len(content) // 2])
     with pytest.raises(UnusableFile, match=r"cut off: \d+ of \d+ bytes; copy it again"):
-        read_video(video, 16)
+        load_video(video, Fit(16))
 
 
 def test_a_video_with_fewer_frames_than_promised_is_unusable(tmp_path: Path, make_avi: MakeAvi) -> None:
@@ -98,7 +100,7 @@ def test_a_video_with_fewer_frames_than_promised_is_unusable(tmp_path: Path, mak
     content[48:52] = (500).to_bytes(4, "little")  # the header's frame count
     video.write_bytes(content)
     with pytest.raises(UnusableFile, match="12 of 500 frames decode; get it again"):
-        read_video(video, 16)
+        load_video(video, Fit(16))
 
 
 @pytest.mark.parametrize("content", [b"", b"RIFF", b"not a video at all" * 100])
@@ -106,7 +108,7 @@ def test_what_is_no_video_is_unusable(tmp_path: Path, content: bytes) -> None:
     video = tmp_path / "a.avi"
     video.write_bytes(content)
     with pytest.raises(UnusableFile, match="cannot be decoded"):
-        read_video(video, 16)
+        load_video(video, Fit(16))
 
 
 def test_a_missing_folder_is_named_with_the_option(tmp_path: Path) -> None:
