@@ -11,14 +11,16 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from platform.benchmarks.catalog import list_prepared, prepare_dataset, reader_of
+from platform.benchmarks.catalog import list_prepared, open_benchmark, prepare_dataset, reader_of
 from platform.benchmarks.loading import default_workers
 from platform.benchmarks.progress import progress_bar
 from platform.benchmarks.recording import DAY, NumClips, Wanted
+from platform.benchmarks.remote import remote_of
 from platform.benchmarks.store import FrameStore
 from platform.config.datasets import DATASETS, MOST_DIGITS, OWN, OWN_DATASET, dataset_named
 from platform.config.errors import UserError
 from platform.config.home import Home
+from platform.config.load import benchmark_from, choose_profile, load_run
 from platform.console import Interrupted, console, run
 
 MOST_SKIPPED_SHOWN = 50
@@ -62,6 +64,27 @@ def prepare(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes that decode; as many as there are cores.", show_default=False)
     ] = None,
+    fetch: Annotated[
+        bool, typer.Option("--fetch", help="Copy what was published at TMU_REMOTE to this machine, and stop.")
+    ] = False,
+    publish: Annotated[
+        bool, typer.Option("--publish", help="Copy what is prepared here to TMU_REMOTE, for other machines, and stop.")
+    ] = False,
+    look: Annotated[
+        bool,
+        typer.Option(
+            "--look",
+            help="Draw clips of each split of what is prepared into NAME-look.png, and stop; NAME may be a YAML.",
+        ),
+    ] = False,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="--look: how clips are cut, for example --set total_length=12; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     show: Annotated[
         bool, typer.Option("--list", help="Show what is known, from whom it comes and what is prepared, and stop.")
     ] = False,
@@ -82,6 +105,14 @@ def prepare(
         return
     if name is None:
         raise UserError(f"which benchmark? Name one of {', '.join(DATASETS)}, or {OWN}NAME; see --list and --help.")
+    if look:
+        _look(name, digits, benchmarks, overrides or [])
+        return
+    if overrides:
+        raise UserError("--set says how clips are cut for --look; what is prepared holds whole videos. Add --look.")
+    if fetch or publish:
+        _exchange(_datasets(name, digits), benchmarks, publish=publish, replace=replace)
+        return
     datasets = _datasets(name, digits)
     if source is None and not synthetic:
         stand_in = ", or --synthetic for the built-in stand-in" if reader_of(datasets[0]).stand_in else ""
@@ -117,6 +148,47 @@ def prepare(
             markup=False,
             soft_wrap=True,
         )
+
+
+def _look(name: str, digits: str, benchmarks: Path, overrides: list[str]) -> None:
+    """`benchmarks` is the folder of stores; a YAML brings the splits and lengths of its search."""
+    from platform.benchmarks.contact_sheet import contact_sheet
+
+    home = Home(benchmarks.parent) if benchmarks.name == "benchmarks" else Home.from_environment()
+    if name.endswith((".yaml", ".yml")):
+        run = load_run(name, profile=choose_profile("auto"), overrides=[f"benchmark.{text}" for text in overrides])
+        configs = [run.benchmark]
+    else:
+        configs = [benchmark_from(dataset, overrides) for dataset in _datasets(name, digits)]
+    for config in configs:
+        benchmark = open_benchmark(config, home, make=False)
+        file = Path(f"{config.dataset}-look.png")
+        contact_sheet(benchmark).save(file)
+        console.print(f"{benchmark.label}: drawn in {file}", markup=False, soft_wrap=True)
+        benchmark.refuse_leaks()
+
+
+def _exchange(datasets: list[str], benchmarks: Path, *, publish: bool, replace: bool) -> None:
+    """Copy every size of these, real and stand-in, to or from the storage that TMU_REMOTE names."""
+    remote = remote_of(Home.from_environment())
+    if remote is None:
+        raise UserError("where to? Set TMU_REMOTE to storage that all machines reach, for example s3://bucket/tmu.")
+    here = [folder for folder, store in list_prepared(benchmarks).items() if isinstance(store, FrameStore)]
+    there = remote.names()
+    for dataset in datasets:
+        names = [name for name in (here if publish else there) if name.startswith(f"{dataset}-")]
+        if not names:
+            place = benchmarks if publish else remote.uri
+            raise UserError(f"no {dataset} is in {place}; there: {', '.join(here if publish else there) or 'nothing'}.")
+        for name in names:
+            with progress_bar(f"{'publishing' if publish else 'fetching'} {name}") as report:
+                if publish:
+                    copied = remote.publish(FrameStore.open(benchmarks / name), report, replace=replace)
+                else:
+                    copied = name not in here
+                    remote.fetch(name, benchmarks, report)
+            told = "copied" if copied else "there already"
+            console.print(f"{name}: {told}", markup=False, soft_wrap=True)
 
 
 def _datasets(name: str, digits: str) -> list[str]:

@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from platform.config.agreement import disagreements
+from platform.config.benchmark import BenchmarkConfig
 from platform.config.errors import UserError, nearest
 from platform.config.places import Place, dotted, read_yaml
 from platform.config.presets import with_preset
@@ -68,6 +69,25 @@ def load_run(name: str, *, profile: Profile = "full", overrides: Sequence[str] =
         count = f"{len(draft.faults)} fault{'s' if len(draft.faults) > 1 else ''}"
         raise UserError(f"{count} in {path}:\n" + "\n".join(f"  {fault}" for fault in draft.faults))
     return config
+
+
+def benchmark_from(dataset: str, overrides: Sequence[str] = ()) -> BenchmarkConfig:
+    """The benchmark of a prepared data set (`kth`, `flying_digits_2`) by its defaults, with `key=value` overrides.
+
+    UserError names all faults.
+    """
+    _, is_digits, digits = dataset.partition("flying_digits_")
+    draft = _Draft({"name": "flying_digits", "digits": int(digits)} if is_digits else {"name": dataset}, {})
+    for override in overrides:
+        draft.override(override)
+    try:
+        return BenchmarkConfig.model_validate(draft.data)
+    except ValidationError as error:
+        faults = "\n".join(
+            f"  {dotted(fault['loc']) or dataset}: {fault['msg'].removeprefix('Value error, ')}"
+            for fault in error.errors()
+        )
+        raise UserError(f"{dataset} cannot be cut into clips so:\n{faults}") from None
 
 
 def dump_run(config: RunConfig) -> str:
