@@ -14,6 +14,7 @@ from platform.benchmarks.recording import Found, Recording
 from platform.benchmarks.resize import area_mean
 from platform.benchmarks.store import FrameStore
 from platform.benchmarks.store_writer import write_store
+from platform.config.clips import CropConfig
 from platform.config.errors import UserError
 
 MakeStore = Callable[..., FrameStore]
@@ -116,6 +117,9 @@ def test_smaller_frames_are_the_area_mean_of_the_stored_ones(make_store: MakeSto
         {"frame_size": 4},
         {"block_clips": 5},
         {"max_clips": 3},
+        {"crop": CropConfig(side=8)},
+        {"augment": "mirror", "variants": 2},
+        {"variants": 2, "augment": "symmetries"},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -124,6 +128,13 @@ def test_the_fingerprint_covers_all_that_decides_what_is_in_a_block(
 ) -> None:
     store = make_store(6)
     assert blocks_of(store, **change).fingerprint != blocks_of(store).fingerprint
+
+
+def test_the_fingerprint_is_what_it_was_before_there_were_crops_so_that_stored_memory_is_found(
+    make_store: MakeStore,
+) -> None:
+    blocks = blocks_of(make_store(6))
+    assert blocks.fingerprint == "548070ec50155142c81b6ceea7498056206b27e15f44828cd71b2cdcb23932ec"
 
 
 def test_the_fingerprint_changes_with_the_stored_frames_and_not_with_their_place(
