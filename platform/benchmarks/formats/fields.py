@@ -63,7 +63,12 @@ def stamp(file: Path) -> str:
 
 
 def skip(file: Path, folder: Path, reason: object) -> SkippedFile:
-    return SkippedFile(file=str(file.relative_to(folder)), reason=str(reason))
+    """Names may hold bytes that are no UTF-8 on Linux, which a manifest cannot."""
+    return SkippedFile(file=_printable(file.relative_to(folder)), reason=_printable(reason))
+
+
+def _printable(text: object) -> str:
+    return str(text).encode(errors="replace").decode()
 
 
 def require_folder(folder: Path, holds: str) -> None:

@@ -1,5 +1,6 @@
 """Files of a folder that a user named: all of them, once, and nothing from elsewhere."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,57 @@ def test_links_that_go_round_or_nowhere_end(folder: Path) -> None:
     (folder / "gone.avi").symlink_to(folder / "was.avi")
     assert names(folder, "*.avi") == ["a/one.AVI", "b/two.avi"]
     assert set(reasons(folder)) == {"a/up", "self.avi", "gone.avi"}
+
+
+def test_a_folder_beside_it_whose_name_begins_alike_is_outside(folder: Path) -> None:
+    beside = folder.with_name("data2")
+    beside.mkdir()
+    (beside / "d.avi").touch()
+    (folder / "d.avi").symlink_to(beside / "d.avi")
+    assert "leads out" in reasons(folder)["d.avi"]
+
+
+def test_a_file_with_a_link_to_it_is_listed_once_under_its_own_name(folder: Path) -> None:
+    (folder / "another.avi").symlink_to("b/two.avi")
+    assert names(folder, "*.avi") == ["a/one.AVI", "b/two.avi"]
+    assert "link to two.avi, which is read already" in reasons(folder)["another.avi"]
+
+
+def test_a_link_gives_a_hidden_file_its_name(folder: Path) -> None:
+    """As git-annex and DVC keep large files: under a hash, in a hidden folder."""
+    (folder / ".store").mkdir()
+    (folder / "b" / "two.avi").rename(folder / ".store" / "5e1f.avi")
+    (folder / "b" / "two.avi").symlink_to("../.store/5e1f.avi")
+    assert names(folder, "*.avi") == ["a/one.AVI", "b/two.avi"]
+    assert reasons(folder) == {}
+
+
+def test_a_pipe_is_named_and_never_opened(folder: Path) -> None:
+    os.mkfifo(folder / "c.avi")
+    assert "pipe" in reasons(folder)["c.avi"]
+
+
+def test_a_folder_called_like_a_file_is_looked_into(folder: Path) -> None:
+    (folder / "c.avi").mkdir()
+    (folder / "c.avi" / "d.avi").touch()
+    assert "c.avi/d.avi" in names(folder, "*.avi")
+
+
+def test_a_name_that_is_no_utf_8_can_be_written_down(folder: Path) -> None:
+    os.symlink("gone", os.fsencode(folder) + b"/\xff.avi")
+    assert list(reasons(folder)) == ["?.avi"]
+
+
+def test_folders_deeper_than_pythons_stack_are_looked_into(tmp_path: Path) -> None:
+    deep = tmp_path
+    for _ in range(12):
+        deep = deep / "/".join("d" * 90)
+        os.makedirs(deep)
+    (deep / "a.avi").touch()
+    assert len(files_below(tmp_path, "*.avi")[0]) == 1
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    files, skipped = files_below(tmp_path / "gone", "*")
+    assert files == []
+    assert "cannot be read" in skipped[0].reason
