@@ -143,13 +143,17 @@ def tiny_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 
 def moving_squares(count: int, seed: list[int]) -> np.ndarray:
-    """uint8 (6, 16, 16, 1): 4x4 squares that move a pixel a frame."""
+    """uint8 (6, 16, 16, 1): 4x4 squares that move a pixel a frame.
+
+    Their brightness tells the pools apart, or by chance two splits would share frames, which is refused.
+    """
+    brightness = 255 - len(seed)  # the pool's letters are in it
     rng, frames = np.random.default_rng(seed), np.zeros((6, 16, 16, 1), np.uint8)
     for _ in range(count):
         place, speed = rng.integers(0, 12, 2), rng.choice([-1, 1], 2)
         for t in range(6):
             y, x = np.clip(place + t * speed, 0, 12)
-            frames[t, y : y + 4, x : x + 4] = 255
+            frames[t, y : y + 4, x : x + 4] = brightness
     return frames
 
 

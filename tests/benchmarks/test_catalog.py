@@ -201,8 +201,8 @@ def test_too_few_groups_to_share_out_name_the_way_to_more(home: Home, recordings
 
 
 def test_what_has_no_stand_in_says_so(home: Home) -> None:
-    config = own_config(on_missing="synthetic")
-    with pytest.raises(UserError, match=r"prepare own_lab --from DIR --size 16`.*no stand-in"):
+    config = BenchmarkConfig(name="weizmann", frame_size=16, on_missing="synthetic")
+    with pytest.raises(UserError, match=r"prepare weizmann --from DIR`.*no stand-in"):
         open_benchmark(config, home)
     with pytest.raises(UserError, match="no stand-in"):
         estimate_clips(config, home)
