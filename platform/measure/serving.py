@@ -102,7 +102,7 @@ class StepPair:
         for name in runners:
             provider.states(Request(name, 0))  # computes and stores the block: from here on it is ready
         run = make_run(setting, clips, provider, tuple(runners))
-        frames = clips_to_float(clips.frames(0)[: setting.batch_size], "cpu")
+        frames = clips_to_float(clips.frames(0)[: setting.batch_size], field=clips.holds_field)
         return cls(run, frames, runners, provider, setting.input_length)
 
     def served(self) -> tuple[torch.Tensor, torch.Tensor]:
@@ -187,7 +187,7 @@ def as_trial(setting: Setting, home: Home) -> None:
     provider = InProcessMemory(runners)
     run = make_run(setting, clips, provider, tuple(runners))
     rows = np.arange(setting.batch_size)
-    frames = clips_to_float(clips.frames(0)[rows], "cpu")
+    frames = clips_to_float(clips.frames(0)[rows], field=clips.holds_field)
     for _ in range(2):
         run.step(frames, {name: torch.from_numpy(provider.states(Request(name, 0))[rows]) for name in runners})
 

@@ -66,7 +66,8 @@ class SourceRunner:
 
         Raises UserError for a memory that the source does not have.
         """
-        clips = clips_to_float(self.clips.frames(request.block), self.device, reverse=request.direction == "reverse")
+        stored, reverse = self.clips.frames(request.block, request.variant), request.direction == "reverse"
+        clips = clips_to_float(stored, self.device, field=self.clips.holds_field, reverse=reverse)
         network = self.network
         frames = fit_frames(clips, network.channels, network.frame_size or (clips.shape[3], clips.shape[4]))
         input_length = self.identity.input_length if request.feed == "own" else frames.shape[1] - 1

@@ -20,6 +20,7 @@ class Request:
     direction: Direction = "forward"
     feed: Feed = "own"
     memory: str = "cell/0"  # or another of the source's, or FRAMES
+    variant: int = 0  # of the block: which crops and augmentation its clips are shown with
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,11 @@ class MemoryIdentity:
         return rounded
 
     def folder(self, request: Request) -> str:
-        """The folder name that blocks of this source, memory, direction and feed share."""
+        """The folder name that blocks of this source, memory, direction and feed share, whose variant is the same."""
         parts = [self.source_sha256, self.clips_fingerprint, str(self.input_length), str(self.grid), self.dtype]
         parts += [request.memory, request.direction, request.feed, "v3"]
+        if request.variant:  # variant 0 is found where it lay before there were variants
+            parts.append(f"variant {request.variant}")
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 

@@ -41,7 +41,7 @@ def evaluate(
     copied_scores: dict[str, list[np.ndarray]] = {}
     seconds = 0.0
     for block in range(clips.num_blocks):
-        frames = clips_to_float(clips.frames(block), device)
+        frames = clips_to_float(clips.frames(block), device, field=clips.holds_field)
         began = time.perf_counter()
         predicted = predict(network, frames, input_length).cpu().numpy()
         seconds += time.perf_counter() - began

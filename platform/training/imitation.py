@@ -29,9 +29,9 @@ class Imitation:
     until: float = 1.0
     feed: Feed = "own"
 
-    def fetch(self, block: int, direction: Direction) -> dict[str, np.ndarray]:
+    def fetch(self, block: int, direction: Direction, variant: int = 0) -> dict[str, np.ndarray]:
         """What the sources remember of a block, by source, (N, T-1, S, h, w), read-only."""
-        return {name: self.provider.states(self._request(name, block, direction)) for name in self.memories}
+        return {name: self.provider.states(self._request(name, block, direction, variant)) for name in self.memories}
 
     def moments(self) -> dict[str, Moments]:
         """Of each source's memory over the first block: a pure function, so a continued run has the same.
@@ -67,8 +67,8 @@ class Imitation:
         weights = {name: weight for name, weight in self.source_weights.items() if name in self.memories}
         return loss(prediction, memories, source_weights=weights, moments=moments)
 
-    def _request(self, source: str, block: int, direction: Direction) -> Request:
-        return Request(source, block, direction, self.feed, self.memories[source])
+    def _request(self, source: str, block: int, direction: Direction, variant: int = 0) -> Request:
+        return Request(source, block, direction, self.feed, self.memories[source], variant)
 
 
 def _moments(memory: np.ndarray) -> Moments:

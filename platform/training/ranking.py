@@ -79,5 +79,5 @@ def _samples(runner: SourceRunner, request: Request) -> tuple[np.ndarray, np.nda
 
 def _next_patches(clips: ClipBlocks, block: int, grid: tuple[int, int]) -> np.ndarray:
     """Frames 1 to T-1 as patches on the target's grid, (N, T-1, P, h, w)."""
-    frames = clips_to_float(clips.frames(block), "cpu")[:, 1:]
+    frames = clips_to_float(clips.frames(block), field=clips.holds_field)[:, 1:]
     return to_patches(frames, frames.shape[-1] // grid[1]).numpy()

@@ -190,7 +190,9 @@ class TrainingRun:
             for first in range(0, len(order), self.plan.batch_size):
                 rows = order[first : first + self.plan.batch_size]
                 for direction in self._directions:
-                    frames = clips_to_float(clips[rows], self.device, reverse=direction == "reverse")
+                    frames = clips_to_float(
+                        clips[rows], self.device, field=self.clips.holds_field, reverse=direction == "reverse"
+                    )
                     fetched = memories[direction].items()
                     yield frames, {name: torch.from_numpy(m[rows]).to(self.device) for name, m in fetched}
                 left -= 1

@@ -99,7 +99,7 @@ def test_best(plan: TargetPlan, folder: RunFolder, record: TrialRecord) -> dict[
 def _save_predictions(network: VideoPredictor, clips: ClipBlocks, input_length: int, path: Path) -> None:
     shown_NTHWC = clips.frames(0)[:SHOWN_CLIPS]
     network.eval()
-    predicted = network(clips_to_float(shown_NTHWC, "cpu"), input_length=input_length).frames
+    predicted = network(clips_to_float(shown_NTHWC, field=clips.holds_field), input_length=input_length).frames
     predicted_NTHWC = (predicted.clamp(0, 1) * 255).round().byte().permute(0, 1, 3, 4, 2).numpy()
     np.savez_compressed(path, clips=shown_NTHWC, predicted=predicted_NTHWC, input_length=input_length)
 

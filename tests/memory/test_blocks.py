@@ -66,12 +66,17 @@ def test_all_that_decides_the_numbers_is_in_the_key(other: MemoryIdentity) -> No
     assert other.folder(Request("one", 0)) != IDENTITY.folder(Request("one", 0))
 
 
-def test_direction_feed_and_memory_are_in_the_key_and_the_name_in_a_run_is_not() -> None:
+def test_variant_0_lies_where_it_lay_before_there_were_variants() -> None:
+    assert IDENTITY.folder(Request("one", 0)) == "cb7b83c278c1ea6b1e5f30b1a35142f2"
+
+
+def test_direction_feed_memory_and_variant_are_in_the_key_and_the_name_in_a_run_is_not() -> None:
     requests = [
-        Request("one", 0, direction, feed, memory)
+        Request("one", 0, direction, feed, memory, variant)
         for direction in ("forward", "reverse")
         for feed in ("own", "truth")
         for memory in ("cell/0", "frames")
+        for variant in (0, 1, 2)
     ]
-    assert len({IDENTITY.folder(request) for request in requests}) == 8
+    assert len({IDENTITY.folder(request) for request in requests}) == 24
     assert IDENTITY.folder(Request("one", 0)) == IDENTITY.folder(Request("another", 0))

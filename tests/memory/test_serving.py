@@ -6,6 +6,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -61,6 +62,22 @@ def test_the_own_feed_hides_what_was_not_observed(runner: SourceRunner) -> None:
     own, truth = runner.compute(Request("one", 0)), runner.compute(Request("one", 0, feed="truth"))
     np.testing.assert_allclose(own[:, :3], truth[:, :3], atol=1e-6)
     assert np.abs(own[:, 3:] - truth[:, 3:]).max() > 1e-3
+
+
+def test_a_source_sees_the_variant_that_was_asked_for(
+    served: ServedSource, tiny_home: Home, tiny_config: Config, tmp_path: Path
+) -> None:
+    config = tiny_config("benchmark.augment=mirror", "benchmark.variants=3")
+    clips = open_benchmark(config.benchmark, tiny_home).blocks("train")
+    identity = MemoryIdentity(served.identity.source_sha256, clips.fingerprint, 3, (4, 4))
+    runner = SourceRunner(Bank(tiny_home.bank).load(served.entry), clips, identity, BlockStore(tmp_path))
+    plain = runner.states(Request("one", 0))
+    for variant in (1, 2):
+        states = runner.states(Request("one", 0, variant=variant))
+        flipped = [not np.array_equal(a, b) for a, b in zip(clips.frames(0), clips.frames(0, variant), strict=True)]
+        assert 0 < sum(flipped) < len(flipped)
+        other = [not np.allclose(a, b, atol=1e-3) for a, b in zip(plain, states, strict=True)]
+        assert other == flipped
 
 
 def test_the_first_answer_is_the_stored_answer(runner: SourceRunner) -> None:

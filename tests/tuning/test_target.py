@@ -182,7 +182,7 @@ def test_each_source_is_imitated_in_the_memory_that_was_named_for_it(plan: Targe
 def test_a_trial_is_given_the_numbers_of_the_memory_named_for_a_source(plan: TargetPlan) -> None:
     network = Bank(plan.home.bank).load(plan.entries["other"])
     blocks = open_benchmark(plan.config.benchmark, plan.home).blocks("train")
-    frames = fit_frames(clips_to_float(blocks.frames(0), "cpu"), 3, (32, 32))
+    frames = fit_frames(clips_to_float(blocks.frames(0), field=False), 3, (32, 32))
     losses = set()
     for memory in ("cell/0", "spatiotemporal/0", "spatiotemporal/1"):
         trained = target(plan, sources=BOTH, distil={"memories": {"other": memory}})
