@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from platform.benchmarks.formats import bom, digits, fmi, human36m, kth, weizmann
+from platform.benchmarks.formats import bom, digits, fmi, human36m, kth, moving_mnist, own, weizmann
 from platform.benchmarks.recording import Found, Wanted
 from platform.benchmarks.stand_ins import figures
 
@@ -39,6 +39,13 @@ READERS: dict[str, Reader] = {
     "flying_digits_1": _flying_digits(1),
     "flying_digits_2": _flying_digits(2),
     "flying_digits_3": _flying_digits(3),
+    "moving_mnist": Reader(
+        moving_mnist.VERSION,
+        moving_mnist.find_moving_mnist,
+        partial(digits.find_bundled, digits=2),
+        "mnist_test_seq.npy, moving-mnist-{train,valid,test}.npz, or the first with the MNIST IDX files",
+    ),
+    "own": Reader(own.VERSION, own.find_own, None, "your videos, folders of frames, or .npy arrays"),
     "fmi": Reader(fmi.VERSION, fmi.find_fmi, None, "FMI's composites, YYYYMMDDHHMM_fmi.radar....pgm.gz"),
     "bom": Reader(bom.VERSION, bom.find_bom, None, "accumulations, bom_RADAR_YYYYMMDD_10min.npz"),
 }
