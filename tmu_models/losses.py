@@ -18,14 +18,17 @@ class Moments(NamedTuple):
     variance: float
 
 
-def prediction_loss(prediction: Prediction, frames_BTCHW: torch.Tensor) -> torch.Tensor:
+def prediction_loss(
+    prediction: Prediction, frames_BTCHW: torch.Tensor, valid_BTCHW: torch.Tensor | None = None
+) -> torch.Tensor:
     """Mean squared error of all T-1 predicted frames, observed part included, as the reference trains.
 
-    Raises ShapeError where the clips are not those that were predicted.
+    `valid_BTCHW` is False where a pixel is missing: the mean is over the others, and 0 where there are none. Raises
+    ShapeError where clips or mask are not those of what was predicted.
     """
     if prediction.frames.shape != frames_BTCHW[:, 1:].shape:
         raise ShapeError(f"predicted {tuple(prediction.frames.shape)} of clips {tuple(frames_BTCHW.shape)}: not theirs")
-    return F.mse_loss(prediction.frames, frames_BTCHW[:, 1:])
+    return _squared_error(prediction.frames, frames_BTCHW[:, 1:], _predicted_part(valid_BTCHW, frames_BTCHW.shape))
 
 
 def distillation_loss(
@@ -69,22 +72,26 @@ def output_distillation_loss(
     *,
     source_weights: Mapping[str, float] | None = None,
     moments: Mapping[str, Moments] | None = None,
+    valid_BTCHW: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Mean over sources of the mean squared error between the target's frames and a source's, (B, T-1, C, H, W).
 
-    Divided by the variance of a source's frames where its `moments` are given. Raises ShapeError as
+    Divided by the variance of a source's frames where its `moments` are given. Where a pixel of the clips is missing
+    (`valid_BTCHW` is False) no source was ever taught what to predict, and it is not imitated. Raises ShapeError as
     `distillation_loss` does.
     """
     if not frames:
         raise ShapeError("no source's frames were given: there is nothing to imitate")
     _check_names(set(frames), source_weights, moments)
+    B, T, *rest = prediction.frames.shape
+    valid = _predicted_part(valid_BTCHW, torch.Size([B, T + 1, *rest]))
     terms = []
     for source, told in frames.items():
         if told.shape != prediction.frames.shape:
             raise ShapeError(
                 f"frames of source {source!r} are {tuple(told.shape)}, the target's {tuple(prediction.frames.shape)}"
             )
-        share = F.mse_loss(prediction.frames, told.to(prediction.frames.dtype))
+        share = _squared_error(prediction.frames, told.to(prediction.frames.dtype), valid)
         if moments and source in moments:
             share = share / moments[source].variance
         terms.append(share * (source_weights or {}).get(source, 1.0))
@@ -104,6 +111,26 @@ class StartingPoint:
     def distance(self) -> torch.Tensor:
         """Half the sum of squares, to be multiplied by l2_sp."""
         return 0.5 * torch.stack([(now - began.to(now)).square().sum() for now, began in self._pairs]).sum()
+
+
+def _squared_error(predicted: torch.Tensor, wanted: torch.Tensor, valid: torch.Tensor | None) -> torch.Tensor:
+    """The mean over valid pixels. Missing ones have no part in it and send back no gradient."""
+    if valid is None:
+        return F.mse_loss(predicted, wanted)
+    error = torch.where(valid, predicted - wanted, 0.0)
+    return error.square().sum() / valid.sum().clamp(min=1)
+
+
+def _predicted_part(valid_BTCHW: torch.Tensor | None, clips: torch.Size) -> torch.Tensor | None:
+    """The mask of all frames but the first, which nobody predicts."""
+    if valid_BTCHW is None:
+        return None
+    if valid_BTCHW.shape != clips or valid_BTCHW.dtype != torch.bool:
+        raise ShapeError(
+            f"valid pixels are {valid_BTCHW.dtype} {tuple(valid_BTCHW.shape)}, not a mask of booleans for clips "
+            f"{tuple(clips)}"
+        )
+    return valid_BTCHW[:, 1:]
 
 
 def _check_names(

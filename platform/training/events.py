@@ -8,19 +8,23 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from platform.benchmarks.encoding import TOP, Encoding
+from platform.config.errors import UserError
 from tmu_models import ShapeError
 
 
 class EventScores:
     """Collects clips with `add`, then tells `csi_T`, `pod_T`, `far_T` for each threshold T.
 
-    A pixel is an event where its value is at least T, in the unit of the values that are added.
+    A pixel is an event where its value is at least T, in the unit of the values that are added; where these have
+    another unit, `bounds` are the thresholds in it.
     """
 
-    def __init__(self, thresholds: Sequence[float]) -> None:
+    def __init__(self, thresholds: Sequence[float], bounds: Sequence[float] | None = None) -> None:
         if not thresholds:
             raise ValueError("event scores need at least one threshold")
         self.thresholds = tuple(thresholds)
+        self.bounds = self.thresholds if bounds is None else tuple(bounds)
         self.hits = np.zeros(len(thresholds), np.int64)
         self.misses = np.zeros(len(thresholds), np.int64)
         self.false_alarms = np.zeros(len(thresholds), np.int64)
@@ -42,8 +46,8 @@ class EventScores:
         for which, values in (("true", true), ("predicted", predicted)):
             if not np.isfinite(values[counted]).all():
                 raise ValueError(f"{which} values hold NaN or infinity where pixels count; leave them out by `valid`")
-        for place, threshold in enumerate(self.thresholds):
-            is_event, is_told = (true >= threshold) & counted, (predicted >= threshold) & counted
+        for place, bound in enumerate(self.bounds):
+            is_event, is_told = (true >= bound) & counted, (predicted >= bound) & counted
             hits = np.count_nonzero(is_event & is_told)
             self.hits[place] += hits
             self.misses[place] += np.count_nonzero(is_event) - hits
@@ -57,3 +61,24 @@ class EventScores:
             for name, part, whole in (("csi", h, h + m + f), ("pod", h, h + m), ("far", f, h + f)):
                 named[f"{name}_{threshold:g}"] = part / whole if whole else None
         return named
+
+
+def level_bounds(encoding: Encoding | None, thresholds: Sequence[float]) -> tuple[float, ...]:
+    """Thresholds in the encoding's unit -> the fractions of the top level with which frames are compared.
+
+    A true pixel is a whole level, so each threshold goes to the nearest one: a value of exactly T is stored as that
+    level and counts. Raises UserError for thresholds of pictures, and for those that no stored level tells apart.
+    """
+    if not thresholds:
+        return ()
+    if encoding is None:
+        raise UserError("thresholds are set, but these are pictures, without a unit. Set benchmark.thresholds: [].")
+    least, most = encoding.values(np.array([1, TOP], np.uint8)).tolist()
+    levels = [round(encoding.fraction(threshold) * TOP) for threshold in thresholds]
+    for threshold, level in zip(thresholds, levels, strict=True):
+        if level == 0 or threshold > most * (1 + 1e-9):
+            raise UserError(
+                f"threshold {threshold:g} {encoding.unit} is beyond what was stored, {least:.3g} to {most:.3g} "
+                f"{encoding.unit}. Take it out of benchmark.thresholds."
+            )
+    return tuple(level / TOP for level in levels)

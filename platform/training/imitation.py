@@ -57,15 +57,19 @@ class Imitation:
         prediction: Prediction,
         memories: Mapping[str, torch.Tensor],
         moments: Mapping[str, Moments],
+        valid_BTCHW: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Before the weight."""
+        """Before the weight. `valid_BTCHW` is False where a pixel of the clips is missing."""
         if self.way == "knowledge_flow":
             dependence = network.dependence()
             assert dependence is not None, "knowledge flow needs a network with add_knowledge_flow"
             return dependence
-        loss = distillation_loss if self.way == "memory" else output_distillation_loss
         weights = {name: weight for name, weight in self.source_weights.items() if name in self.memories}
-        return loss(prediction, memories, source_weights=weights, moments=moments)
+        if self.way == "frames":
+            return output_distillation_loss(
+                prediction, memories, source_weights=weights, moments=moments, valid_BTCHW=valid_BTCHW
+            )
+        return distillation_loss(prediction, memories, source_weights=weights, moments=moments)
 
     def _request(self, source: str, block: int, direction: Direction, variant: int = 0) -> Request:
         return Request(source, block, direction, self.feed, self.memories[source], variant)

@@ -6,7 +6,11 @@ Published numbers differ by definition; these are, for frames in [0, 1] of shape
 `ssim` scikit-image's structural similarity of the uint8 frames (x 255, truncated), its default window;
 `psnr` in dB, of the uint8 frames; identical frames give infinity, and the mean is then infinite, never NaN;
 `lpips` the learned perceptual distance of frames clipped to [0, 1], where its weights are at hand.
-Each returns one number a frame, (B, T). Means over frames and clips are the caller's.
+Each returns one number a frame, (B, T). Means over frames and clips are the caller's (`mean_of_defined`).
+
+Of a measured field with missing pixels, these count for nothing: errors are summed over the valid pixels and scaled up
+to the whole frame, `psnr` is of the valid pixels, `ssim` the mean over windows that hold no missing one. `lpips` has no
+such form: it is undefined for a frame in which a pixel is missing. What is undefined is NaN.
 """
 
 import numpy as np
@@ -18,9 +22,13 @@ from tmu_models import ShapeError
 
 
 def per_frame_scores(
-    true_BTCHW: np.ndarray, predicted_BTCHW: np.ndarray, lpips: LPIPS | None = None
+    true_BTCHW: np.ndarray,
+    predicted_BTCHW: np.ndarray,
+    lpips: LPIPS | None = None,
+    *,
+    valid_BTCHW: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
-    """All protocols for float frames in [0, 1], each (B, T) float64.
+    """All protocols for float frames in [0, 1], each (B, T) float64. `valid_BTCHW` (bool): False where one is missing.
 
     Raises ShapeError if the clips differ in shape, ValueError for frames that are no numbers: as bytes they would
     still get an `ssim`.
@@ -30,19 +38,41 @@ def per_frame_scores(
     for which, clips in (("true", true_BTCHW), ("predicted", predicted_BTCHW)):
         if not np.isfinite(clips).all():
             raise ValueError(f"{which} frames hold NaN or infinity, which no score can judge")
+    if valid_BTCHW is not None:
+        if valid_BTCHW.shape != true_BTCHW.shape:
+            raise ShapeError(f"frames {true_BTCHW.shape} and their valid pixels {valid_BTCHW.shape} differ in shape")
+        true_BTCHW, predicted_BTCHW = (np.where(valid_BTCHW, clips, 0) for clips in (true_BTCHW, predicted_BTCHW))
     true, predicted = _clipped(true_BTCHW), _clipped(predicted_BTCHW)
     true_bytes, predicted_bytes = _as_bytes(true), _as_bytes(predicted)
-    clipped = _squared_error(true, predicted)
+    share = _valid_share(valid_BTCHW, true.shape)
+    clipped = _squared_error(true, predicted) / share
     inside = np.array_equal(true, true_BTCHW) and np.array_equal(predicted, predicted_BTCHW)
     scores = {
         "mse": clipped,
-        "mse_openstl": clipped if inside else _squared_error(true_BTCHW, predicted_BTCHW),
-        "ssim": _ssim(true_bytes, predicted_bytes),
-        "psnr": _psnr(true_bytes, predicted_bytes),
+        "mse_openstl": clipped if inside else _squared_error(true_BTCHW, predicted_BTCHW) / share,
+        "ssim": _ssim(true_bytes, predicted_bytes, valid_BTCHW),
+        "psnr": _psnr(true_bytes, predicted_bytes, share),
     }
     if lpips is not None:
-        scores["lpips"] = lpips.distance(*(_frames(clips) for clips in (true, predicted))).reshape(true.shape[:2])
+        scores["lpips"] = np.full(share.shape, np.nan)
+        if (complete := share == 1).any():
+            scores["lpips"][complete] = lpips.distance(true[complete], predicted[complete])
     return scores
+
+
+def mean_of_defined(values: np.ndarray, axis: int) -> np.ndarray:
+    """The mean over an axis of all that is not NaN; NaN where nothing is. An infinity stays one."""
+    defined = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        return np.where(defined, values, 0).sum(axis) / defined.sum(axis)
+
+
+def _valid_share(valid_BTCHW: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
+    """Of each frame's pixels, (B, T); NaN where none is valid, and then no score is defined."""
+    if valid_BTCHW is None:
+        return np.ones(shape[:2])
+    share = valid_BTCHW.mean(axis=(2, 3, 4))
+    return np.where(share > 0, share, np.nan)
 
 
 def _squared_error(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
@@ -66,12 +96,13 @@ def _frames(clips_BTCHW: np.ndarray) -> np.ndarray:
     return clips_BTCHW.reshape(-1, *clips_BTCHW.shape[2:])
 
 
-def _ssim(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    scores = ssim_uint8(_frames(true), _frames(predicted), threads=torch.get_num_threads())
+def _ssim(true: np.ndarray, predicted: np.ndarray, valid: np.ndarray | None) -> np.ndarray:
+    mask = None if valid is None else _frames(valid)
+    scores = ssim_uint8(_frames(true), _frames(predicted), valid_NCHW=mask, threads=torch.get_num_threads())
     return scores.reshape(true.shape[:2])
 
 
-def _psnr(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    error = _squared_error(true, predicted) / np.prod(true.shape[2:])
+def _psnr(true: np.ndarray, predicted: np.ndarray, share: np.ndarray) -> np.ndarray:
+    error = _squared_error(true, predicted) / share / np.prod(true.shape[2:])
     with np.errstate(divide="ignore"):
         return 20 * np.log10(255.0) - 10 * np.log10(error)

@@ -80,7 +80,8 @@ def pretrain(
     )
     for _ in range(plan.epochs):
         yield run.epoch(on_step)
-    evaluation = evaluate(network, recipe.benchmark.blocks("validation"), config.input_length, device)
+    validation = recipe.benchmark.blocks("validation")
+    evaluation = evaluate(network, validation, config.input_length, device, thresholds=config.thresholds)
     card = Card(
         name=recipe.name,
         network=recipe.network,

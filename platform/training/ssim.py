@@ -20,9 +20,16 @@ GROUP_BYTES = 1 << 19  # of int32 frames: the maps of a group stay in the cores'
 
 
 @torch.inference_mode()
-def ssim_uint8(true_NCHW: np.ndarray, predicted_NCHW: np.ndarray, *, threads: int | None = None) -> np.ndarray:
+def ssim_uint8(
+    true_NCHW: np.ndarray,
+    predicted_NCHW: np.ndarray,
+    *,
+    valid_NCHW: np.ndarray | None = None,
+    threads: int | None = None,
+) -> np.ndarray:
     """(N,) float64: the mean over channels and places of each frame. `threads` None takes torch's own number.
 
+    `valid_NCHW` (bool) is False where a pixel is missing: the mean is over the windows that hold none, NaN without any.
     Raises ValueError for frames of another kind or shape, and for frames under 7 pixels.
     """
     if true_NCHW.shape != predicted_NCHW.shape or not true_NCHW.dtype == predicted_NCHW.dtype == np.uint8:
@@ -39,14 +46,19 @@ def ssim_uint8(true_NCHW: np.ndarray, predicted_NCHW: np.ndarray, *, threads: in
     try:
         for first in range(0, N, group):
             pair = (clips[first : first + group].astype(np.int32) for clips in (true_NCHW, predicted_NCHW))
-            scores[first : first + group] = _group(*map(torch.from_numpy, pair)).numpy()
+            places = _group(*map(torch.from_numpy, pair))
+            if valid_NCHW is None:
+                mean = places.mean(dim=(1, 2, 3))
+            else:
+                mean = _mean_of_whole_windows(places, torch.from_numpy(valid_NCHW[first : first + group]))
+            scores[first : first + group] = mean.numpy()
     finally:
         torch.set_num_threads(usual)
     return scores
 
 
 def _group(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """The quotient with both sides multiplied by the squared window, so that sums need no division; in place.
+    """Of every window, (N, C, H-6, W-6): both sides multiplied by the squared window, so that sums need no division.
 
     No whole number here exceeds 2 x (49 x 255)^2, a seventh of what int32 holds.
     """
@@ -60,7 +72,12 @@ def _group(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     variances.mul_(n).sub_(squares)
     above = covariance.double().mul_(2 * unbiased).add_(c2).mul_(products.double().mul_(2).add_(c1))
     below = variances.double().mul_(unbiased).add_(c2).mul_(squares.double().add_(c1))
-    return above.div_(below).mean(dim=(1, 2, 3))
+    return above.div_(below)
+
+
+def _mean_of_whole_windows(places: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+    whole = _window_sums(valid.int()) == WINDOW**2
+    return places.where(whole, 0.0).sum(dim=(1, 2, 3)) / whole.sum(dim=(1, 2, 3))
 
 
 def _window_sums(maps: torch.Tensor) -> torch.Tensor:

@@ -79,7 +79,8 @@ def test_best(plan: TargetPlan, folder: RunFolder, record: TrialRecord) -> dict[
     benchmark, network = plan.benchmark(), load_best(folder)
     clips, input_length = benchmark.blocks("test"), plan.config.benchmark.input_length
     weights, frame_size = plan.home.lpips, plan.config.benchmark.frame_size
-    evaluation = evaluate(network, clips, input_length, lpips=load_lpips(weights, frame_size))
+    lpips, thresholds = load_lpips(weights, frame_size), plan.config.benchmark.thresholds
+    evaluation = evaluate(network, clips, input_length, lpips=lpips, thresholds=thresholds)
     no_lpips = why_no_lpips(weights, frame_size)
     scores = {
         "trial": record.trial,

@@ -59,6 +59,49 @@ def test_frames_are_held_to_a_sources_frames_in_units_of_their_variance() -> Non
     assert output_distillation_loss(prediction, told, moments={"a": Moments(9.0, 0.5)}).item() == pytest.approx(0.5)
 
 
+def masked_case() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    draw = torch.Generator().manual_seed(0)
+    predicted, frames = (torch.rand(2, frames, 1, 4, 4, generator=draw) for frames in (3, 4))
+    return predicted.requires_grad_(), frames, torch.rand(2, 4, 1, 4, 4, generator=draw) > 0.4
+
+
+def test_a_missing_pixel_has_no_part_in_the_loss_and_no_gradient() -> None:
+    predicted, frames, valid = masked_case()
+    loss = prediction_loss(Prediction(predicted), frames, valid)
+    seen = valid[:, 1:]
+    wanted = ((predicted - frames[:, 1:])[seen] ** 2).mean()
+    assert loss.item() == pytest.approx(wanted.item())
+    loss.backward()
+    assert predicted.grad is not None
+    assert torch.equal(predicted.grad != 0, seen)
+    assert prediction_loss(Prediction(predicted), frames.where(valid, 9.0), valid).item() == loss.item()
+
+
+def test_a_whole_mask_changes_nothing_and_an_empty_one_gives_0() -> None:
+    predicted, frames, valid = masked_case()
+    plain, all_valid = prediction_loss(Prediction(predicted), frames), torch.ones_like(valid)
+    assert prediction_loss(Prediction(predicted), frames, all_valid).item() == pytest.approx(plain.item())
+    nothing = prediction_loss(Prediction(predicted), frames, ~all_valid)
+    nothing.backward()
+    assert nothing.item() == 0
+    assert predicted.grad is not None
+    assert (predicted.grad == 0).all()
+
+
+def test_a_source_is_not_imitated_where_nothing_was_measured() -> None:
+    predicted, _, valid = masked_case()
+    told = {"a": torch.zeros(2, 3, 1, 4, 4)}
+    loss = output_distillation_loss(Prediction(predicted), told, valid_BTCHW=valid)
+    assert loss.item() == pytest.approx((predicted[valid[:, 1:]] ** 2).mean().item())
+
+
+def test_a_mask_of_other_clips_or_of_bytes_is_refused() -> None:
+    predicted, frames, valid = masked_case()
+    for mask in (valid[:1], valid[:, 1:], valid.byte()):
+        with pytest.raises(ShapeError, match="not a mask of booleans for clips"):
+            prediction_loss(Prediction(predicted), frames, mask)
+
+
 def test_a_prediction_is_scored_on_its_own_clips_only() -> None:
     prediction = Prediction(torch.zeros(2, 3, 1, 4, 4))
     assert prediction_loss(prediction, torch.ones(2, 4, 1, 4, 4)).item() == 1.0
