@@ -119,6 +119,12 @@ class _ForwardReader:
         self._shape, self._dtype, self._next = header.shape[1:], header.dtype, 0
         self._frame_bytes = int(np.prod(self._shape)) * self._dtype.itemsize
 
+    def __del__(self) -> None:  # the archive's file stays open as long as one of its arrays is
+        if hasattr(self, "_handle"):
+            self._handle.close()
+        if hasattr(self, "_archive"):
+            self._archive.close()
+
     def frame(self, number: int) -> np.ndarray:
         if number < self._next:
             self._handle.close()
