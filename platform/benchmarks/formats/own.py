@@ -15,6 +15,7 @@ import numpy as np
 
 from platform.benchmarks.formats.fields import by, nothing_usable, require_folder, skip, stamp
 from platform.benchmarks.formats.files import files_below
+from platform.benchmarks.formats.npy import as_bytes, open_npy
 from platform.benchmarks.formats.pictures import DAMAGED as NO_PICTURE
 from platform.benchmarks.formats.pictures import (
     FORMATS,
@@ -35,9 +36,6 @@ VERSION = "1"
 NO_SUB_FOLDER = "video"  # the category of what lies in none
 COLOURS = (1, 3, 4)  # of an array's last axis: grey, RGB, RGB with a transparency that is dropped
 LAST_DIGITS = re.compile(r"([0-9]{1,18})[^0-9]*$", re.ASCII)  # 18 digits fit into 64 bits
-
-# What numpy raises for a file that is no array, is cut off, or has a header that promises the impossible.
-DAMAGED = (ValueError, EOFError, OverflowError, RuntimeWarning, SyntaxError, TypeError)
 
 
 @dataclass(frozen=True)
@@ -74,20 +72,6 @@ def find_own(folder: Path, wanted: Wanted) -> Found:
         skipped=tuple(skipped),
         provenance={"source": str(folder), "groups": wanted.group_by or "sub-folders, else files"},
     )
-
-
-def as_uint8(frame: np.ndarray) -> np.ndarray:
-    """Floats from 0 to 1 as uint8, rounded; uint8 as it is. Raises UnusableFile where a value rounds to no level."""
-    if frame.dtype == np.uint8:
-        return frame
-    scaled = np.rint(255 * frame.astype(np.float64))
-    low, high = scaled.min(initial=0), scaled.max(initial=0)
-    if not (low >= 0 and high <= 255):  # false also for NaN
-        raise UnusableFile(
-            f"its values go from {frame.min():.4g} to {frame.max():.4g}; bring them from 0 to 1, "
-            "as by array / 255, or save uint8"
-        )
-    return scaled.astype(np.uint8)
 
 
 def _videos(folder: Path, files: Sequence[Path], skipped: list[SkippedFile]) -> Iterator[_Own]:
@@ -146,7 +130,7 @@ def _arrays(folder: Path, files: Sequence[Path], skipped: list[SkippedFile]) -> 
         if file.suffix.lower() == ".npy":
             try:
                 array = _open_array(file)
-                as_uint8(array[0, 0])  # a wrong range is named once for the file, not for every sample
+                as_bytes(array[0, 0], 0)  # a wrong range is named once for the file, not for every sample
             except UnusableFile as reason:
                 skipped.append(skip(file, folder, reason))
                 continue
@@ -155,27 +139,8 @@ def _arrays(folder: Path, files: Sequence[Path], skipped: list[SkippedFile]) -> 
 
 def _open_array(file: Path) -> np.ndarray:
     """(N, T, H, W) or (N, T, H, W, C), uint8 or floats, left on disk. Raises UnusableFile with the repair."""
-    try:
-        array = np.load(file, mmap_mode="r", allow_pickle=False)
-        whole = file.stat().st_size
-    except DAMAGED as fault:
-        if "object" in str(fault).lower() or "pickle" in str(fault).lower():
-            raise UnusableFile(
-                "it holds Python objects or no array at all, and nothing is unpickled; "
-                "save numbers: numpy.save(file, numpy.stack(samples))"
-            ) from fault
-        raise UnusableFile(f"it is cut off or no .npy file ({fault}); save it again with numpy.save") from fault
-    except OSError as fault:
-        raise UnusableFile(f"it cannot be read ({fault.strerror or fault})") from fault
-    if not isinstance(array, np.memmap):
-        array.close()
-        raise UnusableFile("it is an .npz file; save each of its arrays with numpy.save")
-    if whole > array.offset + array.nbytes:
-        raise UnusableFile("more follows its array; save one array a file with numpy.save")
-    if array.dtype != np.uint8 and array.dtype.kind != "f":
-        raise UnusableFile(
-            f"it has values of {array.dtype}; save 0 to 255 with array.astype(numpy.uint8), or floats from 0 to 1"
-        )
+    with np.errstate(over="ignore"):  # a header's impossible shape: numpy warns, then refuses it
+        array = open_npy(file)
     _check_axes(array.shape)
     return array
 
@@ -261,10 +226,10 @@ def _load_sample(file: Path, index: int, fit: Fit) -> np.ndarray:
     array = _open_array(file)
     if index >= len(array):
         raise UnusableFile(f"{file.name} has become shorter; run the command again")
-    return stack_frames((fit.frame(_picture(frame)) for frame in array[index]), fit)
+    return stack_frames((fit.frame(_picture(frame, number)) for number, frame in enumerate(array[index])), fit)
 
 
-def _picture(frame: np.ndarray) -> np.ndarray:
+def _picture(frame: np.ndarray, number: int) -> np.ndarray:
     """(H, W[, C]) as uint8 (H, W) or (H, W, 3)."""
-    levels = as_uint8(frame)
+    levels = as_bytes(frame, number)
     return levels if levels.ndim == 2 else levels[..., 0] if levels.shape[-1] == 1 else levels[..., :3]

@@ -9,8 +9,8 @@ import pytest
 from numpy.lib import format as npy
 from PIL import Image
 
-from platform.benchmarks.formats.own import as_uint8, find_own
-from platform.benchmarks.recording import Found, UnusableFile, Wanted
+from platform.benchmarks.formats.own import find_own
+from platform.benchmarks.recording import Found, Wanted
 from platform.benchmarks.store_writer import write_store
 from platform.config.errors import UserError
 
@@ -185,11 +185,11 @@ def test_arrays_stored_by_columns_are_read_alike(tmp_path: Path) -> None:
         (clips(5, 1, 16, 16), r"if the second axis is colour, save array\[:, 0\]\[None\]"),
         (clips(5, 16, 16), r"of one grey video save array\[None\]"),
         (clips(0, 5, 16, 16), r"there is nothing in it"),
-        (clips(1, 5, 8, 8).astype(np.int16), r"values of int16; save 0 to 255 with array\.astype\(numpy\.uint8\)"),
+        (clips(1, 5, 8, 8).astype(np.int16), r"values of int16; save uint8 from 0 to 255"),
         (clips(1, 5, 8, 8) > 7, r"values of bool"),
-        (clips(1, 5, 8, 8).astype(np.float32), r"values go from 4 to 248; .*array / 255"),
-        (np.full((1, 5, 8, 8), np.nan), r"values go from nan to nan"),
-        (np.array([[1], "a"], object), r"nothing is unpickled; save numbers"),
+        (clips(1, 5, 8, 8).astype(np.float32), r"frame 0 has values from 0 to 248; save floats from 0 to 1"),
+        (np.full((1, 5, 8, 8), np.nan), r"has values from nan to nan"),
+        (np.array([[1], "a"], object), r"holds objects .*numpy\.save"),
     ],
 )
 def test_what_an_array_means_is_not_guessed(tmp_path: Path, array: np.ndarray, repair: str) -> None:
@@ -211,16 +211,15 @@ def header(shape: tuple[int, ...], kind: str = "|u1") -> bytes:
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"", "cut off or no .npy file"),
-        (b"not an array" * 50, "nothing is unpickled"),
-        (pickle.dumps([1, 2, 3]), "nothing is unpickled"),
+        (b"", "cut off"),
+        (b"not an array" * 50, "holds objects or is no npy file"),
+        (pickle.dumps([1, 2, 3]), "holds objects or is no npy file"),
         (header((1, 5, 8, 8)), "cut off"),
         (header((1, 5, 8, 8)) + bytes(319), "cut off"),
-        (header((1, 5, 8, 8)) + bytes(321), "more follows its array"),
         (header((1 << 40, 1 << 40, 8, 8)) + bytes(320), "cut off"),
         (header((1 << 70, 2, 8, 8)) + bytes(320), "cut off"),
         (header((-1, 5, 8, 8)) + bytes(320), "cut off"),
-        (header((1, 5, 8, 8), "|O") + bytes(320), "nothing is unpickled"),
+        (header((1, 5, 8, 8), "|O") + bytes(320), "holds objects or is no npy file"),
         (header((1, 5, 8, 8))[:20], "cut off"),
     ],
 )
@@ -232,10 +231,10 @@ def test_a_damaged_array_is_named_and_the_rest_is_used(tmp_path: Path, content: 
     assert says in told(found)["bad.npy"]
 
 
-def test_an_npz_under_another_name_is_told_apart(tmp_path: Path) -> None:
+def test_an_npz_under_another_name_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", clips(1, 5, 8, 8))
     (tmp_path / "a.npz").rename(tmp_path / "a.npy")
-    with pytest.raises(UserError, match=r"a\.npy: it is an \.npz file; save each of its arrays with numpy\.save"):
+    with pytest.raises(UserError, match=r"a\.npy: it .* is no npy file .*save it with numpy\.save"):
         find_own(tmp_path, Wanted(8))
 
 
@@ -253,7 +252,7 @@ def test_one_sample_out_of_range_is_skipped_and_damaged_videos_are_named(tmp_pat
     store = write_store(tmp_path / "s", found, dataset="own_lab", synthetic=False, reader_version="1")
     assert [video.name for video in store.videos] == ["b.avi", "a.npy[0]", "a.npy[2]"]
     reasons = {skip.file: skip.reason for skip in store.manifest.skipped}
-    assert "bring them from 0 to 1" in reasons["a.npy[1]"]
+    assert "save floats from 0 to 1" in reasons["a.npy[1]"]
     assert "cut off" in reasons["c.avi"]
     assert "cannot be decoded" in reasons["d.mp4"]
     assert "3.png is 9x9, 1.png is 20x20" in reasons["e"]
@@ -294,9 +293,3 @@ def test_the_same_files_have_the_same_keys_and_changed_ones_others(tmp_path: Pat
     put_pictures(tmp_path / "run", ["1.png", "2.png"], size=(30, 31))
     put_array(tmp_path / "a.npy", clips(1, 6, 8, 8))
     assert not set(keys) & {one.key for one in find_own(tmp_path, Wanted(8)).recordings}
-
-
-def test_uint8_is_left_as_it_is_and_what_rounds_to_no_level_is_refused() -> None:
-    assert as_uint8(np.array([0.0, 0.5, 1.000001])).tolist() == [0, 128, 255]
-    with pytest.raises(UnusableFile, match="from -1 to 0"):
-        as_uint8(np.array([-1.0, 0.0]))
