@@ -7,7 +7,7 @@ from pathlib import Path
 
 from platform.benchmarks.formats import bom, digits, fmi, human36m, kth, moving_mnist, own, weizmann
 from platform.benchmarks.recording import Found, Wanted
-from platform.benchmarks.stand_ins import figures
+from platform.benchmarks.stand_ins import figures, radar
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,6 @@ READERS: dict[str, Reader] = {
         "mnist_test_seq.npy, moving-mnist-{train,valid,test}.npz, or the first with the MNIST IDX files",
     ),
     "own": Reader(own.VERSION, own.find_own, None, "your videos, folders of frames, or .npy arrays"),
-    "fmi": Reader(fmi.VERSION, fmi.find_fmi, None, "FMI's composites, YYYYMMDDHHMM_fmi.radar....pgm.gz"),
-    "bom": Reader(bom.VERSION, bom.find_bom, None, "accumulations, bom_RADAR_YYYYMMDD_10min.npz"),
+    "fmi": Reader(fmi.VERSION, fmi.find_fmi, radar.find_radar, "FMI's composites, YYYYMMDDHHMM_fmi.radar....pgm.gz"),
+    "bom": Reader(bom.VERSION, bom.find_bom, radar.find_radar, "accumulations, bom_RADAR_YYYYMMDD_10min.npz"),
 }
