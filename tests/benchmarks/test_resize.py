@@ -51,3 +51,21 @@ def test_missing_places_stay_out_of_the_mean_and_half_of_them_make_it_missing(fa
 def test_a_field_without_gaps_is_made_smaller_like_a_picture() -> None:
     levels = np.random.default_rng(2).integers(0, 255, (30, 41), dtype=np.uint8)
     assert np.array_equal(resize_field(levels, 13, 20), resize_area(levels, 13, 20))
+
+
+def test_every_size_is_the_exact_mean_rounded_half_up() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(60):
+        (height, width), (high, wide) = rng.integers(1, 90, 2), rng.integers(1, 90, 2)
+        frame = rng.integers(0, 256, (height, width), dtype=np.uint8)
+        fine = np.repeat(np.repeat(frame.astype(np.int64), high, 0), wide, 1)  # every source pixel high x wide units
+        sums = fine.reshape(high, height, wide, width).sum(axis=(1, 3))
+        area = int(height * width)
+        assert np.array_equal(resize_area(frame, high, wide), (2 * sums + area) // (2 * area))
+        gone = np.where(rng.random(frame.shape) < 0.3, MISSING, frame)
+        assert resize_field(gone, high, wide).shape == (high, wide)
+
+
+def test_large_frames_do_not_overflow() -> None:
+    white = np.full((3001, 2999), 255, np.uint8)
+    assert (resize_area(white, 64, 61) == 255).all()

@@ -23,6 +23,7 @@ from platform.config.datasets import KTH_ACTIONS
 VERSION = "1"
 SEQUENCES_FILE = "00sequences.txt"
 MOST_LIST_BYTES = 1 << 20  # the real list has 40 thousand
+LONGEST_LINE, MOST_NAMED = 200, 20  # of the lines that make no sense
 _NAME = rf"(person([0-9]{{2}})_({'|'.join(KTH_ACTIONS)})_d[0-9])"
 VIDEO_NAME = re.compile(rf"{_NAME}_uncomp\.avi", re.IGNORECASE | re.ASCII)
 FOLDER_NAME = re.compile(rf"{_NAME}(?:_uncomp)?", re.IGNORECASE | re.ASCII)
@@ -129,15 +130,17 @@ def parse_sequences(text: str) -> tuple[dict[str, Ranges], list[str]]:
         match = SEQUENCE_LINE.fullmatch(line.strip())
         if match is None:
             if line.lower().lstrip().startswith("person"):
-                faults.append(f"line {number}: {line.strip()!r}")
+                faults.append(f"line {number}: {line.strip()[:LONGEST_LINE]!r}")
             continue
         pieces = [piece.strip() for piece in match[2].split(",") if piece.strip()]
         pairs = [RANGE.fullmatch(piece) for piece in pieces]
         ranges = tuple((int(pair[1]) - 1, int(pair[2])) for pair in pairs if pair and 0 < int(pair[1]) <= int(pair[2]))
         if len(ranges) < len(pieces) and match[2].strip("* \t").lower() != "missing":
-            faults.append(f"line {number}: {line.strip()!r}")
+            faults.append(f"line {number}: {line.strip()[:LONGEST_LINE]!r}")
         if ranges and match[1].lower() in listed:
-            faults.append(f"line {number}: {line.strip()!r} is the second of this video; the first counts")
+            faults.append(
+                f"line {number}: {line.strip()[:LONGEST_LINE]!r} is the second of this video; the first counts"
+            )
         elif ranges:
             listed[match[1].lower()] = ranges
     return listed, faults
@@ -153,5 +156,7 @@ def _find_sequences(folder: Path, files: Sequence[Path]) -> tuple[dict[str, Rang
                     listed, faults = parse_sequences(handle.read(MOST_LIST_BYTES))
             except OSError as fault:
                 return {}, [SkippedFile(file=file.name, reason=f"it cannot be read ({fault.strerror})")]
-            return listed, [SkippedFile(file=file.name, reason=f"not understood: {fault}") for fault in faults]
+            more = [f"and {len(faults) - MOST_NAMED} more lines"] if len(faults) > MOST_NAMED else []
+            named = faults[:MOST_NAMED] + more
+            return listed, [SkippedFile(file=file.name, reason=f"not understood: {fault}") for fault in named]
     return {}, [SkippedFile(file=SEQUENCES_FILE, reason="it is missing; whole videos are used, with empty stretches")]

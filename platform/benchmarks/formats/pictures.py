@@ -108,7 +108,9 @@ def read_picture(file: Path) -> np.ndarray:
 
 def check_size(size: Size) -> None:
     """Raises UnusableFile for pictures too large to be any, or without pixels."""
-    if not 0 < size[0] * size[1] <= MOST_PIXELS:
+    if not all(size):
+        raise UnusableFile(f"it says to be {by(size)} pixels large; get it again")
+    if size[0] * size[1] > MOST_PIXELS:
         raise UnusableFile(f"it says to be {by(size)} pixels large; at most {MOST_PIXELS} are read, make it smaller")
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -52,14 +53,53 @@ def test_idx_files_are_read_gzip_or_not(tmp_path: Path, pack: type[bytes]) -> No
         (idx_bytes(some_images(), magic=2049), r"is a file of labels"),
         (b"<html>404 not found</html>", r"is no IDX file of images"),
         (idx_bytes(some_images(side=27)), r"holds images of 27x27"),
+        (idx_bytes(some_images()) + b"x", r"cut off or damaged: more bytes, its header promises \d+"),
+        (struct.pack(">4I", 2051, 4_000_000_000, 28, 28), r"says to hold 4000000000 images; MNIST has 60000"),
+        (struct.pack("<4I", 2051, 5, 28, 28), r"is no IDX file of images"),
+        (gzip.compress(gzip.compress(idx_bytes(some_images()))), r"is no IDX file of images"),
     ],
-    ids=["empty", "truncated", "truncated gzip", "damaged gzip", "labels", "a web page", "another size"],
+    ids=[
+        "empty",
+        "truncated",
+        "truncated gzip",
+        "damaged gzip",
+        "labels",
+        "a web page",
+        "another size",
+        "more",
+        "millions",
+        "little endian",
+        "packed twice",
+    ],
 )
 def test_a_bad_idx_file_is_named_with_its_fault(tmp_path: Path, content: bytes, says: str) -> None:
     file = tmp_path / "train-images-idx3-ubyte"
     file.write_bytes(content)
     with pytest.raises(UserError, match=f"train-images-idx3-ubyte.*{says}.*Get train-images-idx3-ubyte again"):
         read_idx_images(file)
+
+
+def test_a_bomb_is_not_unpacked_beyond_what_its_header_promises(tmp_path: Path) -> None:
+    file = tmp_path / "train-images-idx3-ubyte.gz"
+    with gzip.open(file, "wb") as packed:
+        packed.write(idx_bytes(some_images()))
+        for _ in range(200):
+            packed.write(bytes(1 << 20))
+    tracemalloc.start()
+    with pytest.raises(UserError, match="more bytes, its header promises 3936"):
+        read_idx_images(file)
+    assert tracemalloc.get_traced_memory()[1] < 2e6
+    tracemalloc.stop()
+
+
+def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
+    folder = tmp_path / "mnist"
+    folder.mkdir()
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(idx_bytes(some_images()))
+    (folder / "train-images-idx3-ubyte").symlink_to(tmp_path / "train-images-idx3-ubyte")
+    (folder / "round").symlink_to(folder)
+    with pytest.raises(UserError, match=r"no train-images-idx3-ubyte\.gz in"):
+        find_mnist(folder, Wanted(64), digits=1)
 
 
 def test_a_missing_folder_or_file_is_named(tmp_path: Path) -> None:

@@ -5,19 +5,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from platform.benchmarks.formats.kth import find_kth, parse_sequences
 from platform.benchmarks.formats.pictures import Fit
 from platform.benchmarks.formats.video_files import load_video
-from platform.benchmarks.recording import UnusableFile, Wanted
+from platform.benchmarks.recording import Found, Wanted
 from platform.benchmarks.store_writer import write_store
 from platform.config.errors import UserError
 
 MakeAvi = Callable[..., Path]
 
 
+def told(found: Found) -> dict[str, str]:
+    return {skip.file: skip.reason for skip in found.skipped}
+
+
 def skipped_files(folder: Path) -> dict[str, str]:
-    return {skip.file: skip.reason for skip in find_kth(folder, Wanted(16)).skipped}
+    return told(find_kth(folder, Wanted(16)))
 
 
 def test_ranges_become_half_open_and_start_at_zero() -> None:
@@ -86,29 +91,107 @@ def test_a_second_video_of_the_same_name_is_named(tmp_path: Path, make_avi: Make
     assert "b/person07_walking_d2_uncomp.avi" in skipped_files(tmp_path)
 
 
-def test_a_truncated_video_is_unusable_and_says_how_much_is_there(tmp_path: Path, make_avi: MakeAvi) -> None:
-    video = make_avi(tmp_path / "a.avi")
-    content = video.read_bytes()
-    video.write_bytes(content[: len(content) // 2])
-    with pytest.raises(UnusableFile, match=r"cut off: \d+ of \d+ bytes; copy it again"):
-        load_video(video, Fit(16))
+def put_frames(
+    folder: Path, numbers: list[int], size: tuple[int, int] = (12, 16), name: str = "image_{:04d}.jpg"
+) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in numbers:
+        Image.fromarray(np.full((*size, 3), 2 * number, np.uint8)).save(folder / name.format(number))
 
 
-def test_a_video_with_fewer_frames_than_promised_is_unusable(tmp_path: Path, make_avi: MakeAvi) -> None:
-    video = make_avi(tmp_path / "a.avi", num_frames=12)
-    content = bytearray(video.read_bytes())
-    content[48:52] = (500).to_bytes(4, "little")  # the header's frame count
-    video.write_bytes(content)
-    with pytest.raises(UnusableFile, match="12 of 500 frames decode; get it again"):
-        load_video(video, Fit(16))
+def test_frame_folders_are_videos_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    put_frames(tmp_path / "walking" / "person07_walking_d2_uncomp", [3, 1, 2, 10, 11])
+    found = find_kth(tmp_path, Wanted(8))
+    (one,) = found.recordings
+    assert (one.name, one.group, one.category, one.num_frames) == ("person07_walking_d2", "7", "walking", 5)
+    assert one.ranges == ((0, 3), (3, 5))
+    assert np.abs(one.load()[:, 4, 4, 0].astype(int) - [2, 4, 6, 20, 22]).max() <= 1
+    assert "person07_walking_d2 goes from 3 to 10" in told(found)["numbered pictures"]
 
 
-@pytest.mark.parametrize("content", [b"", b"RIFF", b"not a video at all" * 100])
-def test_what_is_no_video_is_unusable(tmp_path: Path, content: bytes) -> None:
-    video = tmp_path / "a.avi"
-    video.write_bytes(content)
-    with pytest.raises(UnusableFile, match="cannot be decoded"):
-        load_video(video, Fit(16))
+def test_the_list_counts_frames_by_their_numbers(tmp_path: Path) -> None:
+    put_frames(tmp_path / "person07_walking_d2_uncomp", [1, 2, 3, 4, 6, 7, 8, 9])
+    (tmp_path / "00sequences.txt").write_text("person07_walking_d2\tframes\t1-3, 4-8\n")
+    found = find_kth(tmp_path, Wanted(8))
+    assert found.recordings[0].ranges == ((0, 3), (3, 4), (4, 7))
+    assert found.skipped == ()
+
+
+def test_a_video_that_is_there_both_ways_is_read_from_its_avi(tmp_path: Path, make_avi: MakeAvi) -> None:
+    make_avi(tmp_path / "walking" / "person07_walking_d2_uncomp.avi")
+    put_frames(tmp_path / "walking" / "person07_walking_d2_uncomp", [1, 2])
+    found = find_kth(tmp_path, Wanted(8))
+    assert [one.num_frames for one in found.recordings] == [12]
+    assert "is read instead" in told(found)["walking/person07_walking_d2_uncomp"]
+
+
+def test_what_is_wrong_with_frame_folders_is_named_and_the_rest_is_stored(tmp_path: Path) -> None:
+    source = tmp_path / "kth"
+    put_frames(source / "running" / "person01_running_d1_uncomp", [1, 2, 3])
+    put_frames(source / "copy" / "person01_running_d1_uncomp", [1, 2, 3])
+    put_frames(source / "running" / "person01_running_d1_uncomp", [2], name="image_{}.png")
+    put_frames(source / "running" / "person02_running_d1_uncomp", [1, 2])
+    put_frames(source / "running" / "person02_running_d1_uncomp", [3], size=(16, 12))
+    put_frames(source / "running" / "person03_running_d1_uncomp", [1, 2])
+    (source / "running" / "person03_running_d1_uncomp" / "image_0002.jpg").write_bytes(b"\xff\xd8\xff")
+    put_frames(source / "running" / "person99_flying_d1_uncomp", [1, 2])
+    found = find_kth(source, Wanted(8))
+    store = write_store(tmp_path / "s", found, dataset="kth", synthetic=False, reader_version="1")
+    assert [video.name for video in store.videos] == ["person01_running_d1"]
+    reasons = {skip.file: skip.reason for skip in store.manifest.skipped}
+    assert "found in another folder" in reasons["running/person01_running_d1_uncomp"]
+    assert "image_0003.jpg is 16x12, image_0001.jpg is 12x16" in reasons["person02_running_d1"]
+    assert "image_0002.jpg is cut off or no picture" in reasons["person03_running_d1"]
+
+
+def test_a_number_twice_in_a_frame_folder_is_named(tmp_path: Path) -> None:
+    put_frames(tmp_path / "person01_running_d1_uncomp", [1, 2])
+    put_frames(tmp_path / "person01_running_d1_uncomp", [2], name="image_{}.png")
+    found = find_kth(tmp_path, Wanted(8))
+    assert found.recordings[0].num_frames == 2
+    assert told(found)["person01_running_d1_uncomp/image_2.png"] == "another picture here has the same number"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "person01_boxing_d1\tframes\t1.234-2.345",
+        "person01_boxing_d1\tframes\t1,234-2,345",
+        "person01_boxing_d1\tframes\t\u0661-\u0669",
+        "person01_boxing_d1\tframes\t-5-9",
+        "person01_boxing_d1\tframes\t0-9",
+        "person01_boxing_d1\tframes\t1-99999999999999999999",
+        "person01_boxing_d1\tframes\t1 to 9",
+        "person01_boxing_d1 frames 1-9\nperson01_boxing_d1 frames 1-5",
+    ],
+)
+def test_a_range_that_could_be_misread_is_named(line: str) -> None:
+    listed, faults = parse_sequences(line)
+    assert len(faults) == 1
+    assert listed in ({}, {"person01_boxing_d1": ((0, 9),)})
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\x00" * 3000, bytes(range(256)) * 20, b"PK\x03\x04", b"person" * 300_000, b"person\n" * 9000]
+)
+def test_a_list_that_is_none_leaves_whole_videos_usable(tmp_path: Path, make_avi: MakeAvi, content: bytes) -> None:
+    make_avi(tmp_path / "person07_walking_d2_uncomp.avi")
+    (tmp_path / "00sequences.txt").write_bytes(content)
+    found = find_kth(tmp_path, Wanted(8))
+    assert found.recordings[0].ranges is None
+    assert sum(len(reason) for reason in told(found).values()) < 2000
+
+
+def test_links_that_leave_the_folder_or_go_round_are_named(tmp_path: Path, make_avi: MakeAvi) -> None:
+    source = tmp_path / "kth"
+    make_avi(source / "walking" / "person07_walking_d2_uncomp.avi")
+    elsewhere = make_avi(tmp_path / "elsewhere" / "person08_walking_d2_uncomp.avi")
+    (source / elsewhere.name).symlink_to(elsewhere)
+    (source / "walking" / "round").symlink_to(source)
+    found = find_kth(source, Wanted(8))
+    assert [one.name for one in found.recordings] == ["person07_walking_d2"]
+    assert "leads out of the folder" in told(found)[elsewhere.name]
+    assert "walking/round" in told(found)
 
 
 def test_a_missing_folder_is_named_with_the_option(tmp_path: Path) -> None:
