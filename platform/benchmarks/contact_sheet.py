@@ -16,6 +16,7 @@ from platform.config.splits import SPLIT_NAMES, SplitName
 
 CLIPS = 4  # of each split
 MOST_FRAMES = 20  # of a clip; longer ones show every k-th
+MOST_GROUPS = 6  # named of each split
 MOST_VARIANTS = 3  # of a clip, where there are several
 CELL = 64  # pixels of a frame's side, at least
 GAP, MARGIN, LINE = 4, 16, 18  # pixels
@@ -77,7 +78,8 @@ def _heading(benchmark: Benchmark, split: SplitName, clips: ClipBlocks) -> list[
     config = benchmark.config
     strides = ", ".join(f"{name} {stride}" for name, stride in config.stride.items()) or "clips touch"
     step = "every frame" if config.frame_step == 1 else f"one frame in {config.frame_step}"
-    groups = ", ".join(clips.groups[:12]) + (f" and {len(clips.groups) - 12} more" if len(clips.groups) > 12 else "")
+    named, more = clips.groups[:MOST_GROUPS], len(clips.groups) - MOST_GROUPS
+    groups = ", ".join(named) + (f" and {more} more" if more > 0 else "")
     seen = f"{config.frame_size}x{config.frame_size} pixels"
     if config.crop is not None:
         seen = f"a {config.crop.place} square of {config.crop.side} as {seen}"
