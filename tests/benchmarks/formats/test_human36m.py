@@ -100,6 +100,79 @@ def test_a_picture_that_says_to_be_huge_is_refused_before_it_is_decoded(tmp_path
         find_human36m(tmp_path, Wanted(8)).recordings[0].load()
 
 
+def test_frames_of_one_video_in_two_folders_and_the_same_frame_twice_are_named(tmp_path: Path) -> None:
+    put(tmp_path / "a", "S1_Walking.1", range(1, 12, 5))
+    put(tmp_path / "b", "S1_Walking.1", range(11, 22, 5))
+    found = find_human36m(tmp_path, Wanted(8))
+    assert found.recordings[0].num_frames == 3
+    assert "b/S1_Walking.1_000011.png: a/S1_Walking.1_000011.png is the same frame" in reasons(found)
+    assert "b/S1_Walking.1_000016.png: other frames of its video lie in another folder; put them" in reasons(found)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n", bytes(range(256)) * 9, b"x" * 100_000, b"x\n" * 5000])
+def test_lists_that_name_nothing_are_refused_with_the_repair(tmp_path: Path, content: bytes) -> None:
+    put(tmp_path, "S1_Walking.1", range(1, 12, 5))
+    (tmp_path / "train.txt").write_bytes(content)
+    with pytest.raises(
+        UserError, match=r"No line names a picture that is there: .* or move the lists elsewhere"
+    ) as told:
+        find_human36m(tmp_path, Wanted(8))
+    assert len(str(told.value)) < 2000
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("/S1_Walking.1_,1,11", "leads out of the folder"),
+        ("C:\\S1_Walking.1_,1,11", "leads out of the folder"),
+        ("images/../../S1_Walking.1_,1,11", "leads out of the folder"),
+        ("S1_Walking.1_,1", "is not NAME_,FIRST,LAST"),
+        ("S1_Walking.1_;1;11", "is not NAME_,FIRST,LAST"),
+        ("S1_Walking.1_,1.5,11", "is not NAME_,FIRST,LAST"),
+        ("S1_Walking.1_,-1,11", "is not NAME_,FIRST,LAST"),
+        ("S1_Walking.1_,1,9999999999999", "is not NAME_,FIRST,LAST"),
+        ("S1_Walking.1_,1,999999999", "has no picture here"),
+        ("S1_Walking.1_,2,12", "has no picture here"),
+    ],
+)
+def test_a_line_that_cannot_be_meant_is_named_and_the_others_count(tmp_path: Path, line: str, says: str) -> None:
+    put(tmp_path, "S1_Walking.1", range(1, 12, 5))
+    (tmp_path / "train.txt").write_text(f"{line}\nS1_Walking.1_,1,11\n")
+    found = find_human36m(tmp_path, Wanted(8))
+    assert found.recordings[0].num_frames == 3
+    (skip,) = found.skipped
+    assert says in skip.reason
+
+
+def test_lines_in_and_out_of_step_are_series_of_their_own(tmp_path: Path) -> None:
+    put(tmp_path, "S1_Walking.1", range(1, 31))
+    (tmp_path / "train.txt").write_text("S1_Walking.1_,1,16\nS1_Walking.1_,11,26\nS1_Walking.1_,3,13\n")
+    found = find_human36m(tmp_path, Wanted(8))
+    assert [(one.name, one.num_frames) for one in found.recordings] == [
+        ("S1_Walking.1", 6),
+        ("S1_Walking.1_from_3", 3),
+    ]
+
+
+def test_videos_that_no_list_names_are_left_out_and_told(tmp_path: Path) -> None:
+    for video in ("S1_Walking.1", "S5_Eating.2"):
+        put(tmp_path, video, range(1, 12, 5))
+    (tmp_path / "test.txt").write_text("S1_Walking.1_,1,11\n")
+    found = find_human36m(tmp_path, Wanted(8))
+    assert [one.name for one in found.recordings] == ["S1_Walking.1"]
+    assert "no list names S5_Eating.2; move the lists elsewhere" in reasons(found)
+
+
+def test_links_that_leave_the_folder_or_go_round_are_named(tmp_path: Path) -> None:
+    put(tmp_path / "elsewhere", "S1_Walking.1", range(16, 17))
+    put(tmp_path / "h", "S1_Walking.1", range(1, 12, 5))
+    (tmp_path / "h" / "S1_Walking.1_000016.png").symlink_to(tmp_path / "elsewhere" / "S1_Walking.1_000016.png")
+    (tmp_path / "h" / "round").symlink_to(tmp_path / "h")
+    found = find_human36m(tmp_path / "h", Wanted(8))
+    assert found.recordings[0].num_frames == 3
+    assert "S1_Walking.1_000016.png: it is a link that leads out of the folder" in reasons(found)
+
+
 def test_nothing_usable_names_what_is_looked_for(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"")
     with pytest.raises(UserError, match=r"no usable S1_ACTION\.CAMERA_FRAME\.jpg .*a\.png: its name is not"):

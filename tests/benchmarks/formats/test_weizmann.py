@@ -49,3 +49,22 @@ def test_other_names_copies_and_damaged_videos_are_named_and_the_rest_is_stored(
 def test_nothing_usable_names_what_is_looked_for(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no usable ACTOR_ACTION\.avi .*daria_walk\.avi, \.\.\. to --from"):
         find_weizmann(tmp_path, Wanted(16))
+
+
+def test_archives_not_yet_unpacked_and_links_out_of_the_folder_are_named(tmp_path: Path, make_avi: MakeAvi) -> None:
+    source = tmp_path / "w"
+    source.mkdir()
+    (source / "walk.zip").write_bytes(b"")
+    (source / "round").symlink_to(source)
+    (source / "daria_walk.avi").symlink_to(make_avi(tmp_path / "daria_walk.avi"))
+    with pytest.raises(UserError, match=r"daria_walk\.avi: it is a link that leads out.*Unpack walk\.zip first"):
+        find_weizmann(source, Wanted(16))
+
+
+@pytest.mark.real_data
+def test_videos_of_any_size_are_stored_grey_at_the_size_asked_for(data_root: Path, tmp_path: Path) -> None:
+    source = tmp_path / "w"
+    source.mkdir()
+    (source / "ira_skip.AVI").write_bytes((data_root / "natural" / "carphone_pristine.mp4").read_bytes())
+    (one,) = find_weizmann(source, Wanted(32)).recordings
+    assert one.load().shape == (120, 32, 32, 1)
