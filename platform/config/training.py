@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from platform.config.model import Model
 
@@ -40,6 +40,7 @@ class TrainingConfig(Model):
     schedule: Literal["constant", "cosine"] = "constant"  # of the learning rate; constant as released
     decoupling_weight: NonNegativeFloat = 0.1  # of PredRNN-v2's loss, in networks with decoupling
     gradient_clip: PositiveFloat | None = None  # largest norm of the gradient; None as released
+    readers: NonNegativeInt = 1  # threads that prepare blocks ahead; 0: the training thread does. Changes no number
 
 
 class PretrainingConfig(TrainingConfig):

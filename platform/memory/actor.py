@@ -5,7 +5,6 @@ trial elsewhere is sent the bytes. Servers claim their share of CPU or GPU when 
 so that trials which take everything cannot starve the servers they wait for.
 """
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,21 +84,15 @@ class ServedMemory:
 
     def states(self, request: Request) -> np.ndarray:
         """(N, T-1, S, h, w) float16, read-only. Raises KeyError for a source the run does not serve."""
-        began = time.perf_counter()
         identity, store = self.sources[request.source].identity, BlockStore(self.home.memory)
-        memories = store.read(identity, request)
-        if memories is not None:
-            self.counters.ready += 1
-        else:
+        memories, was_computed = store.read(identity, request), False
+        if memories is None:
             server = self._server(self.sources[request.source])
             path, was_computed = ray.get(server.store_block.remote(request))
             memories = store.read(identity, request) if Path(path).is_file() else None
             if memories is None:
                 memories = ray.get(server.states.remote(request))
-            self.counters.computed += was_computed
-            self.counters.ready += not was_computed
-        self.counters.waited_s += time.perf_counter() - began
-        self.counters.read_bytes += memories.nbytes
+        self.counters.add(ready=not was_computed, computed=was_computed, read_bytes=memories.nbytes)
         return memories
 
     @staticmethod

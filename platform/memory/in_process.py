@@ -1,7 +1,7 @@
 """The same memories without Ray: for a script, a test, or a bench that compares."""
 
-import time
 from collections.abc import Mapping
+from threading import Lock
 
 import numpy as np
 
@@ -15,15 +15,13 @@ class InProcessMemory:
     def __init__(self, runners: Mapping[str, SourceRunner]) -> None:
         self.runners = runners
         self.counters = Counters()
+        self._one_at_a_time = Lock()
 
     def states(self, request: Request) -> np.ndarray:
-        began = time.perf_counter()
         runner = self.runners[request.source]
-        before = runner.counters.computed
-        memories = runner.states(request)
-        was_computed = runner.counters.computed > before
-        self.counters.computed += was_computed
-        self.counters.ready += not was_computed
-        self.counters.waited_s += time.perf_counter() - began
-        self.counters.read_bytes += memories.nbytes
+        with self._one_at_a_time:
+            before = runner.counters.computed
+            memories = runner.states(request)
+            was_computed = runner.counters.computed > before
+        self.counters.add(ready=not was_computed, computed=was_computed, read_bytes=memories.nbytes)
         return memories

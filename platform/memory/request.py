@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from threading import Lock
 from typing import Literal, Protocol
 
 import numpy as np
@@ -49,18 +50,31 @@ class MemoryIdentity:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
+_ADDING = Lock()  # one for all counters: they are pickled with their provider, which a lock cannot be
+
+
 @dataclass
 class Counters:
-    """How a trial's requests were answered. Adds up over trials."""
+    """How a trial's requests were answered. Adds up over trials. Threads count with `add`."""
 
     ready: int = 0  # found stored
     computed: int = 0  # a source had to run
-    waited_s: float = 0.0  # time the trial stood still, reading included
+    waited_s: float = 0.0  # time that training stood still for them; what readers fetch ahead costs it none
     read_bytes: int = 0
+
+    def add(self, *, ready: int = 0, computed: int = 0, waited_s: float = 0.0, read_bytes: int = 0) -> None:
+        with _ADDING:
+            self.ready += ready
+            self.computed += computed
+            self.waited_s += waited_s
+            self.read_bytes += read_bytes
 
 
 class MemoryProvider(Protocol):
-    """Answers requests. The array is read-only, (N, T-1, S, h, w) float16, for the N clips of the block."""
+    """Answers requests, also of several threads at once.
+
+    The array is read-only, (N, T-1, S, h, w) float16, for the N clips of the block.
+    """
 
     counters: Counters
 

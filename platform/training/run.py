@@ -2,25 +2,24 @@
 
 Reference: all T-1 predicted frames count, in patch space or pixels alike; Adam; each batch is also shown reversed in
 time, as a second step; scheduled sampling draws one mask a clip and step. All that is random follows from (seed,
-step), so a run continued from `state()` is the run that was not interrupted.
+step), so a run continued from `state()`, taken between any two steps, is the run that was not interrupted.
 """
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import torch
 
-from platform.benchmarks.blocks import ClipBlocks, epoch_blocks
-from platform.benchmarks.tensors import clips_to_float
+from platform.benchmarks.blocks import ClipBlocks
 from platform.config.training import TrainingConfig
-from platform.memory.request import Direction
 from platform.training.imitation import Imitation
 from platform.training.sampling import truth_mask
+from platform.training.stream import ClipStream, batches_per_epoch, directions
 from tmu_models import Moments, StartingPoint, VideoPredictor, prediction_loss
 
 # B clips, T frames, C channels, H W pixels, S memory channels, h w grid cells
@@ -44,20 +43,26 @@ class EpochReport:
     seconds: float
 
 
-def batches_per_epoch(plan: TrainingConfig, clips: ClipBlocks) -> int:
-    """A batch never spans two blocks, so a block that batch_size does not divide ends in a smaller one."""
-    sizes = (clips.block_size(block) for block in range(clips.num_blocks))
-    in_split = sum(math.ceil(size / plan.batch_size) for size in sizes)
-    return min(in_split, plan.steps_per_epoch or in_split)
+@dataclass
+class _Sums:
+    """Of the steps of an epoch so far. They stay on the device: reading them every step would make a GPU wait."""
+
+    steps: int
+    loss: torch.Tensor
+    imitation: torch.Tensor
+
+    @classmethod
+    def at(cls, device: str | torch.device, steps: int = 0, loss: float = 0.0, imitation: float = 0.0) -> "_Sums":
+        return cls(steps, torch.tensor(loss, device=device), torch.tensor(imitation, device=device))
 
 
 def num_steps(plan: TrainingConfig, clips: ClipBlocks) -> int:
     """Optimiser steps of a whole training run."""
-    return plan.epochs * batches_per_epoch(plan, clips) * (2 if plan.reverse else 1)
+    return plan.epochs * batches_per_epoch(plan, clips) * len(directions(plan))
 
 
 class TrainingRun:
-    """A network in training. `epoch()` goes on by one epoch; `state()` and `restore()` carry it over a break."""
+    """A network in training. `epoch()` goes on to an epoch's end; `state()` and `restore()` carry it over a break."""
 
     def __init__(
         self,
@@ -76,11 +81,10 @@ class TrainingRun:
     ) -> None:
         """`seed` draws the sampling masks; `order_seed` the order of clips, shared by all trials of a search."""
         self.network = network.to(device).train()
-        self.clips = clips
         self.plan = plan
+        self.stream = ClipStream(clips, plan, order_seed=order_seed, imitation=imitation, device=device)
         self.input_length = input_length
         self.seed = seed
-        self.order_seed = order_seed
         self.imitation = imitation
         self.starting_point = starting_point if l2_sp > 0 else None
         self.l2_sp = l2_sp
@@ -90,27 +94,25 @@ class TrainingRun:
         self.total_steps = num_steps(plan, clips)
         self.epochs_done = 0
         self.steps_done = 0
-
-    @property
-    def _directions(self) -> tuple[Direction, ...]:
-        return ("forward", "reverse") if self.plan.reverse else ("forward",)
+        self._sums = _Sums.at(device)
 
     def epoch(self, on_step: Callable[[int], None] | None = None) -> EpochReport:
-        """Train one epoch. Raises TrainingDiverged when its mean loss is not finite."""
+        """Train to the end of the epoch that has begun. Raises TrainingDiverged when its mean loss is not finite.
+
+        `on_step` is told the steps done, after each of them; the state can be taken there.
+        """
         began = time.perf_counter()
-        # Sums stay on the device: reading them every step would make a GPU wait.
-        loss_sum = torch.zeros((), device=self.device)
-        imitation_sum = torch.zeros((), device=self.device)
-        steps = 0
-        for frames, memories in self._batches(self.epochs_done):
-            loss, imitation = self.step(frames, memories)
-            loss_sum += loss
-            imitation_sum += imitation
-            steps += 1
-            if on_step is not None:
-                on_step(self.steps_done)
+        with closing(self.stream.epoch(self.epochs_done, self._sums.steps)) as batches:
+            for batch in batches:
+                loss, imitation = self.step(batch.frames, batch.memories, batch.valid)
+                self._sums.loss += loss
+                self._sums.imitation += imitation
+                self._sums.steps += 1
+                if on_step is not None:
+                    on_step(self.steps_done)
+        sums, self._sums = self._sums, _Sums.at(self.device)
         self.epochs_done += 1
-        train_loss, imitated = loss_sum.item() / steps, imitation_sum.item() / steps
+        train_loss, imitated = sums.loss.item() / sums.steps, sums.imitation.item() / sums.steps
         if not math.isfinite(train_loss + imitated):
             raise TrainingDiverged(
                 f"the loss became {train_loss + imitated} in epoch {self.epochs_done}; "
@@ -118,28 +120,32 @@ class TrainingRun:
             )
         return EpochReport(
             epoch=self.epochs_done,
-            steps=steps,
+            steps=sums.steps,
             train_loss=train_loss,
             distillation_loss=imitated if self.imitation else None,
             seconds=time.perf_counter() - began,
         )
 
     def step(
-        self, frames_BTCHW: torch.Tensor, memories: Mapping[str, torch.Tensor]
+        self,
+        frames_BTCHW: torch.Tensor,
+        memories: Mapping[str, torch.Tensor],
+        valid_BTCHW: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """One optimiser step; returns prediction and imitation loss, on the device, without waiting for them.
 
-        `memories` maps each source to (B, T-1, S, h, w); it is empty where nothing is imitated.
+        `memories` maps each source to (B, T-1, S, h, w); it is empty where nothing is imitated. `valid_BTCHW` is False
+        where a pixel is missing, None where none is.
         """
         shown, mask = self._truth_mask(frames_BTCHW)
         teachers = memories if memories and self.imitation and self.imitation.way == "knowledge_flow" else None
         prediction = self.network(
             frames_BTCHW, input_length=shown, truth_mask=mask, keep_memories=(), teachers=teachers
         )
-        loss = prediction_loss(prediction, frames_BTCHW)
+        loss = prediction_loss(prediction, frames_BTCHW, valid_BTCHW)
         total, imitation = loss, loss.new_zeros(())
         if self.imitation is not None and memories:
-            imitation = self.imitation.loss(self.network, prediction, memories, self._moments)
+            imitation = self.imitation.loss(self.network, prediction, memories, self._moments, valid_BTCHW)
             if self.imitation.added:
                 total = total + self.imitation.strength(self.progress) * imitation
         if prediction.decoupling is not None:
@@ -172,6 +178,11 @@ class TrainingRun:
             "optimizer": self.optimizer.state_dict(),
             "epochs_done": self.epochs_done,
             "steps_done": self.steps_done,
+            "epoch": {
+                "steps": self._sums.steps,
+                "loss": self._sums.loss.item(),
+                "imitation": self._sums.imitation.item(),
+            },
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -179,31 +190,7 @@ class TrainingRun:
         self.optimizer.load_state_dict(state["optimizer"])
         self.epochs_done = state["epochs_done"]
         self.steps_done = state["steps_done"]
-
-    def _batches(self, epoch: int) -> Iterator[tuple[torch.Tensor, dict[str, torch.Tensor]]]:
-        """Frames and memories of every step of the epoch. A block is read once; a batch never spans two blocks."""
-        left = batches_per_epoch(self.plan, self.clips)
-        for block in epoch_blocks(self.clips.num_blocks, self.order_seed, epoch):
-            clips = self.clips.frames(block)
-            memories = {direction: self._fetch(block, direction) for direction in self._directions}
-            order = np.random.default_rng((self.order_seed, epoch, block)).permutation(len(clips))
-            for first in range(0, len(order), self.plan.batch_size):
-                rows = order[first : first + self.plan.batch_size]
-                for direction in self._directions:
-                    frames = clips_to_float(
-                        clips[rows], self.device, field=self.clips.holds_field, reverse=direction == "reverse"
-                    )
-                    fetched = memories[direction].items()
-                    yield frames, {name: torch.from_numpy(m[rows]).to(self.device) for name, m in fetched}
-                left -= 1
-                if left == 0:
-                    return
-
-    def _fetch(self, block: int, direction: Direction) -> dict[str, np.ndarray]:
-        """What the sources remember of a block; nothing where nothing is imitated any more."""
-        if self.imitation is None or self.imitation.strength(self.progress) == 0:
-            return {}
-        return self.imitation.fetch(block, direction)
+        self._sums = _Sums.at(self.device, **state.get("epoch", {}))  # states of older versions lie between two epochs
 
     def _learning_rate_factor(self) -> float:
         """Cosine: up over the first twentieth of all steps, then down to 0, so that a short run settles."""

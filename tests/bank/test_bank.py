@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from platform.bank.bank import Bank
-from platform.bank.card import Card, TrainingData
+from platform.bank.card import Card, TrainingData, recipe_hash
 from platform.bank.networks import build_network
 from platform.config.errors import UserError
 from platform.config.network import NetworkConfig
+from platform.config.training import PretrainingConfig
 
 NETWORK = NetworkConfig(hidden=(4,), kernel_size=3, patch_size=4)
 
@@ -42,6 +43,12 @@ def test_a_source_comes_back_frozen_and_equal(bank: Bank) -> None:
     assert not any(parameter.requires_grad for parameter in loaded.parameters())
     assert bank.find("0123456789abcdef") == "one-01234567"
     assert bank.find("0123456700000000") is None
+
+
+def test_a_recipe_is_what_it_was_before_there_were_readers_however_many_help() -> None:
+    data = TrainingData(label="digits", synthetic=False, fingerprint="f", input_length=3, total_length=6)
+    hashes = {recipe_hash(NETWORK, PretrainingConfig(readers=readers), data, 16) for readers in (0, 1, 4)}
+    assert hashes == {"bd23204665202516"}
 
 
 def test_changed_weights_are_refused_by_their_hash(bank: Bank) -> None:

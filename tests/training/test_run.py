@@ -1,6 +1,9 @@
 """The training loop: it learns, it repeats itself, and a break changes nothing."""
 
+import threading
 from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +33,7 @@ class FixedMemory:
 
     def states(self, request: Request) -> np.ndarray:
         self.asked.append(request)
-        frames = self.clips.frames(request.block)[:, :: -1 if request.direction == "reverse" else 1]
+        frames = self.clips.frames(request.block, request.variant)[:, :: -1 if request.direction == "reverse" else 1]
         return np.broadcast_to(means(frames / 255.0)[:, :, None, None, None], (len(frames), 5, 8, 4, 4)).astype("f2")
 
 
@@ -83,9 +86,75 @@ def test_a_run_that_was_broken_off_ends_as_the_undisturbed_one(
         assert torch.equal(weight, second.network.state_dict()[name]), name
 
 
+@pytest.mark.parametrize("readers", [0, 2])
+def test_a_run_goes_on_from_a_state_taken_after_any_step_as_if_nothing_had_happened(
+    tiny_home: Home, tiny_config: Config, readers: int
+) -> None:
+    """Weights and reports, bit for bit; with augmented variants, and imitation that ends within the second epoch."""
+    config = tiny_config(
+        "benchmark.augment=mirror",
+        "benchmark.variants=3",
+        "training.epochs=2",
+        "training.schedule=cosine",
+        f"training.readers={readers}",
+    )
+
+    def begin() -> TrainingRun:
+        run = start(config, tiny_home, fixed_memory(config, tiny_home))
+        assert run.imitation is not None
+        run.imitation = run.stream.imitation = replace(run.imitation, until=0.7, schedule="linear")
+        return run
+
+    states, whole = [], begin()
+    reports = [whole.epoch(lambda _: states.append(deepcopy(whole.state()))) for _ in range(2)]
+    assert len(states) == whole.total_steps == 20
+    for state in states[::3]:
+        again = begin()
+        again.restore(state)
+        ends = [again.epoch() for _ in range(again.epochs_done, 2)]
+        for report, end in zip(reports[-len(ends) :], ends, strict=True):
+            assert replace(end, seconds=report.seconds) == report
+        for name, weight in whole.network.state_dict().items():
+            assert torch.equal(weight, again.network.state_dict()[name]), name
+
+
+def test_a_state_of_the_version_before_lies_between_two_epochs(tiny_home: Home, tiny_config: Config) -> None:
+    run, again = start(tiny_config(), tiny_home), start(tiny_config(), tiny_home)
+    run.epoch()
+    old = {name: part for name, part in deepcopy(run.state()).items() if name != "epoch"}
+    again.restore(old)
+    assert replace(again.epoch(), seconds=0.0) == replace(run.epoch(), seconds=0.0)
+
+
+def test_an_interrupted_epoch_leaves_no_thread_and_can_go_on(tiny_home: Home, tiny_config: Config) -> None:
+    def interrupt(steps_done: int) -> None:
+        if steps_done == 3:
+            raise KeyboardInterrupt
+
+    run, whole = start(tiny_config(), tiny_home), start(tiny_config(), tiny_home)
+    with pytest.raises(KeyboardInterrupt):
+        run.epoch(interrupt)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("reader")]
+    assert replace(run.epoch(), seconds=0.0) == replace(whole.epoch(), seconds=0.0)
+
+
+def test_missing_pixels_are_not_learned(tiny_home: Home, tiny_config: Config) -> None:
+    """What stands in their place changes no loss and no weight, where nothing of it is shown."""
+    weights = []
+    for filler in (0.0, 1.0):
+        run = start(tiny_config("training.sampling.start=0"), tiny_home)
+        frames = torch.rand(2, 6, 1, 16, 16, generator=torch.Generator().manual_seed(1))
+        valid = torch.ones_like(frames, dtype=torch.bool)
+        valid[:, 4:, :, :8] = False
+        run.step(frames.where(valid, filler), {}, valid)
+        weights.append(run.network.state_dict())
+    for name, weight in weights[0].items():
+        assert torch.equal(weight, weights[1][name]), name
+
+
 def test_every_clip_is_shown_once_an_epoch_in_each_direction(tiny_home: Home, tiny_config: Config) -> None:
     run = start(tiny_config(), tiny_home)
-    shown = [frames for frames, _ in run._batches(0)]
+    shown = [batch.frames for batch in run.stream.epoch(0)]
     assert sum(len(frames) for frames in shown) == 2 * 20
     forward = torch.cat(shown[0::2]).flatten(1)
     backward = torch.cat(shown[1::2]).flip(1).flatten(1)
@@ -95,8 +164,8 @@ def test_every_clip_is_shown_once_an_epoch_in_each_direction(tiny_home: Home, ti
 
 def test_memories_belong_to_the_clips_they_are_given_with(tiny_home: Home, tiny_config: Config) -> None:
     run = start(tiny_config(), tiny_home, fixed_memory(tiny_config(), tiny_home))
-    for frames, memories in run._batches(0):  # forward and reverse
-        np.testing.assert_allclose(memories["one"][:, :, 0, 0, 0], means(frames.numpy()), atol=1e-3)
+    for batch in run.stream.epoch(0):  # forward and reverse
+        np.testing.assert_allclose(batch.memories["one"][:, :, 0, 0, 0], means(batch.frames.numpy()), atol=1e-3)
 
 
 def test_each_block_is_asked_for_once_an_epoch_source_and_direction(tiny_home: Home, tiny_config: Config) -> None:
@@ -113,7 +182,8 @@ def test_distillation_is_in_the_loss_with_its_weight(tiny_home: Home, tiny_confi
     config = tiny_config("training.sampling.start=0")
     run = start(config, tiny_home, fixed_memory(config, tiny_home))
     assert run.imitation is not None
-    frames, memories = next(run._batches(0))
+    batch = next(run.stream.epoch(0))
+    frames, memories = batch.frames, batch.memories
     prediction = run.network(frames, input_length=3)
     imitated = run.imitation.loss(run.network, prediction, memories, run.imitation.moments())
     wanted = torch.autograd.grad(prediction_loss(prediction, frames) + 0.1 * imitated, list(run.network.parameters()))
@@ -133,12 +203,12 @@ def test_steps_per_epoch_limits_an_epoch(tiny_home: Home, tiny_config: Config) -
     config = tiny_config("training.steps_per_epoch=2", "training.reverse=false")
     run = start(config, tiny_home)
     assert run.epoch().steps == 2
-    assert num_steps(config.training, run.clips) == 3 * 2
+    assert num_steps(config.training, run.stream.clips) == 3 * 2
 
 
 def test_scheduled_sampling_shows_less_and_less_of_the_truth(tiny_home: Home, tiny_config: Config) -> None:
     run = start(tiny_config(), tiny_home)
-    frames, total = torch.zeros(256, 6, 1, 16, 16), num_steps(run.plan, run.clips)
+    frames, total = torch.zeros(256, 6, 1, 16, 16), num_steps(run.plan, run.stream.clips)
     shown = []
     for step in (0, total // 3, total):
         run.steps_done = step
