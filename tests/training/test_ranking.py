@@ -1,12 +1,18 @@
 """Ranking sources: one that saw the benchmark's own kind of motion comes before one that saw nothing."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from platform.benchmarks.blocks import ClipBlocks
 from platform.benchmarks.catalog import open_benchmark
+from platform.benchmarks.encoding import MISSING, RAIN
+from platform.benchmarks.recording import Found, Recording
+from platform.benchmarks.store_writer import write_store
 from platform.config.errors import UserError
 from platform.config.home import Home
 from platform.config.run import RunConfig
@@ -47,4 +53,25 @@ def test_a_ranking_of_too_few_clips_is_refused(
     network = VideoPredictor(channels=1, frame_size=(16, 16), patch_size=4, hidden=(8,), kernel_size=3)
     runner = SourceRunner(network, clips, MemoryIdentity("w", "c", 3, (4, 4)), BlockStore(tmp_path))
     with pytest.raises(UserError, match=r"needs 3 training clips or more, not 2.*benchmark\.max_clips\.train"):
+        rank_sources({"one": runner}, {"one": "cell/0"})
+
+
+def steady_rain(number: int) -> np.ndarray:
+    """Levels (6, 16, 16, 1) of 5 mm/h everywhere, but for a hole of its own that was not measured."""
+    frames = RAIN.levels(np.full((6, 16, 16, 1), 5.0))
+    frames[:, number : number + 5, :3] = MISSING
+    return frames
+
+
+def test_a_pixel_that_was_not_measured_is_nothing_to_explain(tmp_path: Path) -> None:
+    """Read as zeros, the holes would be all that varies here, and sources would be ranked by them."""
+    recordings = [Recording(f"v{n}", "1", "rain", f"k{n}", partial(steady_rain, n)) for n in range(4)]
+    found = Found(recordings, frame_size=(16, 16), encoding=RAIN)
+    store = write_store(tmp_path / "fmi-16", found, dataset="fmi", synthetic=False, reader_version="1")
+    clips = ClipBlocks(
+        store, ("1",), categories=None, stride={}, input_length=3, total_length=6, frame_size=16, block_clips=3
+    )
+    network = VideoPredictor(channels=1, frame_size=(16, 16), patch_size=4, hidden=(8,), kernel_size=3)
+    runner = SourceRunner(network, clips, MemoryIdentity("w", "c", 3, (4, 4)), BlockStore(tmp_path / "memory"))
+    with pytest.raises(UserError, match=r"next frames of the training clips never differ.*nothing to rank sources by"):
         rank_sources({"one": runner}, {"one": "cell/0"})
