@@ -12,13 +12,13 @@ import numpy as np
 
 from platform.benchmarks.encoding import RAIN
 from platform.benchmarks.formats.events import DatedFile, found_in, parsed_times
-from platform.benchmarks.formats.fields import ALL_INT16, looked_up, nothing_usable, require_folder, skip, stamp
-from platform.benchmarks.formats.npz import DAMAGED, check_frames, open_npz, read_frames, read_list
-from platform.benchmarks.manifest import SkippedFile
+from platform.benchmarks.formats.fields import ALL_INT16, looked_up, nothing_usable, require_folder, skip
+from platform.benchmarks.formats.files import files_below
+from platform.benchmarks.formats.npz import Header, check_period, dated_frames, read_frames
 from platform.benchmarks.recording import Found, UnusableFile, Wanted
 
 VERSION = "1"
-FILE_NAME = re.compile(r"bom_([0-9]+)_[0-9]{8}_10min\.npz", re.ASCII)
+FILE_NAME = re.compile(r"bom_([0-9]+)_([0-9]{4})([0-9]{2})([0-9]{2})_10min\.npz", re.ASCII)
 TIME = "%Y%m%d_%H%M%S"
 MM_A_UNIT = 0.05
 FRAMES_AN_HOUR = 6
@@ -33,14 +33,15 @@ def find_bom(folder: Path, wanted: Wanted) -> Found:
     """
     require_folder(folder, "bom_RADAR_YYYYMMDD_10min.npz files")
     series: dict[str, list[DatedFile[Path]]] = {}
-    skipped: list[SkippedFile] = []
-    for file in sorted(folder.rglob("*.npz"), key=lambda file: (file.name, file)):
+    files, skipped = files_below(folder, "*.npz")
+    for file in files:
         match = FILE_NAME.fullmatch(file.name)
         if match is None:
             skipped.append(skip(file, folder, "its name is not bom_RADAR_YYYYMMDD_10min.npz"))
             continue
         try:
-            found, faults = _listed(file, folder)
+            found, faults = dated_frames(file, folder, "frames", "timestamps", _moments)
+            check_period(found.times, "-".join(match.groups()[1:]), match[0])
         except UnusableFile as reason:
             skipped.append(skip(file, folder, reason))
         else:
@@ -58,26 +59,7 @@ def read_bom(file: Path, numbers: tuple[int, ...]) -> Iterator[np.ndarray]:
     return (looked_up(_LEVELS, frame) for frame in read_frames(file, "frames", numbers))
 
 
-def _listed(file: Path, folder: Path) -> tuple[DatedFile[Path], list[SkippedFile]]:
-    """The file's frames, and those without a time."""
-    try:
-        with open_npz(file) as archive:
-            content, header = read_list(archive, "timestamps")
-            if header.dtype.kind != "U" or len(header.shape) != 1 or not header.dtype.itemsize:
-                raise UnusableFile(f"timestamps are {header.dtype}, not texts as 20201031_000000")
-            texts = np.frombuffer(content, header.dtype).tolist()
-            shape = check_frames(archive, "frames", len(texts), "timestamps")
-        changed = stamp(file)
-    except DAMAGED as fault:
-        raise UnusableFile(f"it is cut off or damaged ({fault}); copy it again") from fault
-    except OSError as fault:
-        raise UnusableFile(f"it cannot be read ({fault.strerror})") from fault
-    times = parsed_times(texts, TIME)
-    dated = np.flatnonzero(~np.isnat(times))
-    if not len(dated):
-        raise UnusableFile("none of its timestamps is a time as 20201031_000000")
-    faults = [
-        skip(file, folder, f"frame {number} has no time: {texts[number]!r}")
-        for number in np.flatnonzero(np.isnat(times))
-    ]
-    return DatedFile(str(file.relative_to(folder)), file, shape, changed, times[dated], dated), faults
+def _moments(content: bytes, header: Header) -> np.ndarray:
+    if header.dtype.kind != "U" or len(header.shape) != 1 or not header.dtype.itemsize:
+        raise UnusableFile(f"timestamps are {header.dtype}, not texts as 20201031_000000")
+    return parsed_times(np.frombuffer(content, header.dtype).tolist(), TIME)

@@ -17,12 +17,11 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from platform.benchmarks.encoding import Encoding
-from platform.benchmarks.formats.fields import Size, by, stacked, stored_size
+from platform.benchmarks.formats.fields import Size, by, listed, printable, stacked, stored_size
 from platform.benchmarks.manifest import SkippedFile
 from platform.benchmarks.recording import Found, Recording, Wanted
 
 TOLERANCE = 0.25  # of the usual step: radars do not always keep to the second
-MOST_DUPLICATES_NAMED = 20  # of one file: a second copy of 3000 frames is one mistake, not 3000
 UNNAMED = "radar"  # category where the files name no series
 
 Source = TypeVar("Source")  # whatever finds a file again in a worker process: its path, or more
@@ -134,7 +133,7 @@ def found_in(
                     num_frames=len(stretch.frames),
                 )
             )
-    provenance = {"source": str(folder), "step_s": ", ".join(map(str, sorted(steps)))}
+    provenance = {"source": printable(folder), "step_s": ", ".join(map(str, sorted(steps)))}
     return Found(recordings, size, encoding=encoding, skipped=tuple(named), provenance=provenance)
 
 
@@ -163,14 +162,11 @@ def _usual_shape(files: Sequence[DatedFile[Source]]) -> Size:
 
 
 def _duplicates(files: Sequence[DatedFile[Source]], owners: np.ndarray, times: np.ndarray) -> list[SkippedFile]:
-    named = []
-    for owner in np.unique(owners):
-        moments = times[owners == owner]
-        listed = ", ".join(map(str, moments[:MOST_DUPLICATES_NAMED]))
-        more = f" and {len(moments) - MOST_DUPLICATES_NAMED} more" if len(moments) > MOST_DUPLICATES_NAMED else ""
-        reason = f"a frame of the same time was found before: {listed}{more}"
-        named.append(SkippedFile(file=files[owner].name, reason=reason))
-    return named
+    reason = "a frame of the same time was found before: {}"
+    return [
+        SkippedFile(file=files[owner].name, reason=reason.format(listed(times[owners == owner])))
+        for owner in np.unique(owners)
+    ]
 
 
 def _parsed(text: str, pattern: str) -> datetime | None:

@@ -62,13 +62,27 @@ def stamp(file: Path) -> str:
     return f"{status.st_size}-{status.st_mtime_ns}"
 
 
-def skip(file: Path, folder: Path, reason: object) -> SkippedFile:
-    """Names may hold bytes that are no UTF-8 on Linux, which a manifest cannot."""
-    return SkippedFile(file=_printable(file.relative_to(folder)), reason=_printable(reason))
+def below(file: Path, folder: Path) -> str:
+    """What errors call a file. A name may hold bytes that are no UTF-8 on Linux, which a manifest cannot."""
+    return printable(file.relative_to(folder))
 
 
-def _printable(text: object) -> str:
+def printable(text: object) -> str:
     return str(text).encode(errors="replace").decode()
+
+
+def skip(file: Path, folder: Path, reason: object) -> SkippedFile:
+    return SkippedFile(file=below(file, folder), reason=printable(reason))
+
+
+def unreadable(fault: OSError) -> str:
+    return f"it cannot be read ({fault.strerror or fault})"
+
+
+def listed(names: Sequence[object], most: int = 5) -> str:
+    """`a, b, c and 17 more`: a second copy of 3000 frames is one mistake, not 3000."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(map(str, names[:most]))}{more}"
 
 
 def require_folder(folder: Path, holds: str) -> None:

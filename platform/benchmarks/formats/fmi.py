@@ -18,13 +18,15 @@ from platform.benchmarks.formats.events import DatedFile, found_in, parsed_times
 from platform.benchmarks.formats.fields import (
     MOST_PIXELS,
     Size,
+    below,
     by,
     nothing_usable,
     require_folder,
     skip,
     stamp,
+    unreadable,
 )
-from platform.benchmarks.manifest import SkippedFile
+from platform.benchmarks.formats.files import files_below
 from platform.benchmarks.recording import Found, UnusableFile, Wanted
 
 VERSION = "1"
@@ -51,8 +53,8 @@ def find_fmi(folder: Path, wanted: Wanted) -> Found:
     """
     require_folder(folder, "FMI's .pgm.gz files")
     series: dict[str, list[DatedFile[Path]]] = {}
-    skipped: list[SkippedFile] = []
-    for file in sorted(folder.rglob("*.pgm.gz"), key=lambda file: (file.name, file)):
+    files, skipped = files_below(folder, "*.pgm.gz")
+    for file in files:
         match = FRAME_NAME.fullmatch(file.name)
         if match is None:
             skipped.append(skip(file, folder, "its name is not YYYYMMDDHHMM_fmi.radar.composite.lowest_AREA.pgm.gz"))
@@ -63,11 +65,11 @@ def find_fmi(folder: Path, wanted: Wanted) -> Found:
             continue
         try:
             shape = _promised_shape(file, match[1])
-            found = DatedFile(str(file.relative_to(folder)), file, shape, stamp(file), times)
+            found = DatedFile(below(file, folder), file, shape, stamp(file), times)
         except UnusableFile as reason:
             skipped.append(skip(file, folder, reason))
         except OSError as fault:
-            skipped.append(skip(file, folder, f"it cannot be read ({fault.strerror})"))
+            skipped.append(skip(file, folder, unreadable(fault)))
         else:
             series.setdefault(match[2], []).append(found)
     if not series:
@@ -92,7 +94,7 @@ def read_fmi(file: Path, numbers: tuple[int, ...] = (0,)) -> Iterator[np.ndarray
     except _DAMAGED as fault:
         raise UnusableFile(f"{file.name} is cut off or damaged ({fault}); copy it again") from fault
     except OSError as fault:
-        raise UnusableFile(f"{file.name} cannot be read ({fault.strerror})") from fault
+        raise UnusableFile(f"{file.name}: {unreadable(fault)}") from fault
     if len(pixels) != num_pixels:
         raise UnusableFile(f"{file.name} does not hold the {num_pixels} pixels of its header; copy it again")
     yield _LEVELS[np.frombuffer(pixels, np.uint8).reshape(shape)]
@@ -101,13 +103,13 @@ def read_fmi(file: Path, numbers: tuple[int, ...] = (0,)) -> Iterator[np.ndarray
 def _promised_shape(file: Path, time: str) -> Size:
     """(H, W) by the header, which has to agree with the file's name and with the length that gzip notes at the end."""
     try:
-        with file.open("rb") as packed:
-            head = gzip.GzipFile(fileobj=packed).read(LONGEST_HEADER)
+        with file.open("rb") as packed, gzip.GzipFile(fileobj=packed) as unpacked:
+            head = unpacked.read(LONGEST_HEADER)
+            begin, shape = _parsed_header(head)
             packed.seek(-4, os.SEEK_END)
             num_bytes = int.from_bytes(packed.read(4), "little")
     except _DAMAGED as fault:
         raise UnusableFile(f"it is cut off or no gzip file ({fault}); copy it again") from fault
-    begin, shape = _parsed_header(head)
     if num_bytes != begin + shape[0] * shape[1]:
         raise UnusableFile(f"it is cut off or damaged: it does not hold the {by(shape)} pixels of its header")
     observed = _OBSERVED.search(head[:begin])

@@ -4,10 +4,11 @@
 header names. Here a header has to agree with the length of its zip member, and frames are read forward one by one.
 """
 
+import lzma
 import os
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,14 +17,24 @@ from typing import IO
 import numpy as np
 from numpy.lib import format as npy
 
-from platform.benchmarks.formats.fields import MOST_PIXELS, by, stamp
+from platform.benchmarks.formats.events import DatedFile
+from platform.benchmarks.formats.fields import MOST_PIXELS, below, by, listed, skip, stamp, unreadable
+from platform.benchmarks.manifest import SkippedFile
 from platform.benchmarks.recording import UnusableFile
 
 MOST_LIST_BYTES = 16 << 20  # of an array that is read whole, such as times
 SAVE_AGAIN = "save it again with numpy.savez_compressed"
 
 # What a damaged or odd zip file raises: the last two for unknown compressions and passwords, ValueError for headers.
-DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError)
+DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    ValueError,
+    NotImplementedError,
+    RuntimeError,
+)
 
 
 @dataclass(frozen=True)
@@ -42,7 +53,7 @@ def open_npz(file: Path) -> zipfile.ZipFile:
     except DAMAGED as fault:
         raise UnusableFile(f"it is cut off or no npz file ({fault}); copy it again") from fault
     except OSError as fault:
-        raise UnusableFile(f"it cannot be read ({fault.strerror})") from fault
+        raise UnusableFile(unreadable(fault)) from fault
 
 
 def open_member(archive: zipfile.ZipFile, name: str) -> tuple[IO[bytes], Header]:
@@ -84,9 +95,44 @@ def check_frames(archive: zipfile.ZipFile, name: str, num_times: int, times: str
     if header.shape[0] != num_times:
         raise UnusableFile(f"{name} is {by(header.shape)} but there are {num_times} {times}; frames come first")
     height, width = header.shape[1:]
-    if not 0 < height * width <= MOST_PIXELS:
+    if min(height, width) < 1 or height * width > MOST_PIXELS:
         raise UnusableFile(f"{name} has frames of {height}x{width}")
     return height, width
+
+
+def dated_frames(
+    file: Path, folder: Path, frames: str, times: str, parsed: Callable[[bytes, Header], np.ndarray]
+) -> tuple[DatedFile[Path], list[SkippedFile]]:
+    """The frames of a file that holds an array of them and one of their times, and which of them have no time.
+
+    `parsed` turns the bytes of the times into datetime64[s], NaT where one is none. Raises UnusableFile.
+    """
+    try:
+        with open_npz(file) as archive:
+            moments = parsed(*read_list(archive, times))
+            shape = check_frames(archive, frames, len(moments), times)
+        changed = stamp(file)
+    except DAMAGED as fault:
+        raise UnusableFile(f"it is cut off or damaged ({fault}); copy it again") from fault
+    except OSError as fault:
+        raise UnusableFile(unreadable(fault)) from fault
+    undated = np.isnat(moments)
+    if undated.all():
+        raise UnusableFile(f"none of its {len(moments)} {times} is a time")
+    numbers = np.flatnonzero(~undated)
+    faults = []
+    if undated.any():
+        reason = (
+            f"{times} has no time for these of its frames, counted from 0: {listed(np.flatnonzero(undated).tolist())}"
+        )
+        faults.append(skip(file, folder, reason))
+    return DatedFile(below(file, folder), file, shape, changed, moments[numbers], numbers), faults
+
+
+def check_period(times: np.ndarray, period: str, name: str) -> None:
+    """Raises UnusableFile unless one of `times` lies in the `period` (2016-08, 2020-10-31) that the name gives."""
+    if not (times.astype(np.datetime64(period).dtype) == np.datetime64(period)).any():
+        raise UnusableFile(f"its frames are of {times[0]} and later, its name says {name}; name it after its frames")
 
 
 def read_frames(file: Path, name: str, numbers: tuple[int, ...]) -> Iterator[np.ndarray]:
@@ -103,7 +149,7 @@ def read_frames(file: Path, name: str, numbers: tuple[int, ...]) -> Iterator[np.
     except DAMAGED as fault:
         raise UnusableFile(f"{file.name} is cut off or damaged ({fault}); copy it again") from fault
     except OSError as fault:
-        raise UnusableFile(f"{file.name} cannot be read ({fault.strerror})") from fault
+        raise UnusableFile(f"{file.name}: {unreadable(fault)}") from fault
 
 
 class _ForwardReader:
