@@ -105,6 +105,8 @@ def _promised_shape(file: Path, time: str) -> Size:
     try:
         with file.open("rb") as packed, gzip.GzipFile(fileobj=packed) as unpacked:
             head = unpacked.read(LONGEST_HEADER)
+            if not head:
+                raise UnusableFile("it is empty; copy it again")
             begin, shape = _parsed_header(head)
             packed.seek(-4, os.SEEK_END)
             num_bytes = int.from_bytes(packed.read(4), "little")

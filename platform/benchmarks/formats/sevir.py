@@ -26,12 +26,15 @@ from platform.benchmarks.formats.events import parsed_times
 from platform.benchmarks.formats.fields import (
     Size,
     by,
+    listed,
     nothing_usable,
+    printable,
     require_folder,
     skip,
     stacked,
     stamp,
     stored_size,
+    unreadable,
 )
 from platform.benchmarks.formats.files import files_below
 from platform.benchmarks.manifest import SkippedFile
@@ -49,7 +52,6 @@ MOST_EVENTS = 1 << 20  # of a file: what a header may promise before it counts a
 MOST_EVENT_BYTES = 256 << 20  # a real one has 7 MB
 MOST_CHUNKS = 1 << 20  # of what is read at once
 LONGEST_ID = 64  # bytes; real ones have 7 to 17
-MOST_NAMED = 5  # events of one file in one message
 REPAIR = "Give the folder with CATALOG.csv and SEVIR_VIL_*.h5 (data/vil/<year>/) to --from."
 
 KNOWN_FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
@@ -115,7 +117,7 @@ def find_sevir(folder: Path, wanted: Wanted) -> Found:
         skipped += _named(one.file, folder, repeated, "a twin of the same id before them, which is used")
     if not recordings:
         raise nothing_usable("events", folder, skipped, REPAIR)
-    provenance = {"source": str(folder), "step_s": str(STEP_S)}
+    provenance = {"source": printable(folder), "step_s": str(STEP_S)}
     return Found(list(recordings.values()), size, encoding=LIQUID, skipped=tuple(skipped), provenance=provenance)
 
 
@@ -133,13 +135,13 @@ def read_event(file: Path, number: int, event: str, shape: Size, size: Size) -> 
     return stacked(np.moveaxis(vil_HWT, -1, 0), vil_HWT.shape[-1], shape, size)
 
 
-def _recording(storms: Storms, number: int, listed: Listed, size: Size) -> Recording:
+def _recording(storms: Storms, number: int, known: Listed, size: Size) -> Recording:
     event = storms.ids[number]
     key = repr((storms.file.name, storms.stamp, number, event))
     return Recording(
         name=event,
-        group=listed.date,
-        category=listed.category,
+        group=known.date,
+        category=known.category,
         key=hashlib.sha256(key.encode()).hexdigest()[:32],
         load=partial(read_event, storms.file, number, event, storms.shape, size),
         num_frames=storms.num_frames,
@@ -151,7 +153,7 @@ def _catalog(folder: Path) -> tuple[dict[str, Listed], list[SkippedFile]]:
     files, skipped = files_below(folder, CATALOG)
     if not files:
         raise UserError(f"no {CATALOG} in {folder} or below: it alone says when events were. {REPAIR}")
-    listed: dict[str, Listed] = {}
+    known: dict[str, Listed] = {}
     for file in files:
         lines = _lines(file)
         times = parsed_times([line["time_utc"] for line in lines], TIME)
@@ -160,9 +162,9 @@ def _catalog(folder: Path) -> tuple[dict[str, Listed], list[SkippedFile]]:
             if np.isnat(time):
                 undated.append(f"{line['id']} ({line['time_utc']})")
             else:
-                listed.setdefault(line["id"], Listed(str(time)[:10], line["event_type"] or RANDOM))
+                known.setdefault(line["id"], Listed(str(time)[:10], line["event_type"] or RANDOM))
         skipped += _named(file, folder, undated, "no time_utc as 2018-06-21 15:35:00")
-    return listed, skipped
+    return known, skipped
 
 
 def _lines(file: Path) -> list[dict[str, str]]:
@@ -187,7 +189,7 @@ def _listed(file: Path) -> Storms:
     try:
         changed = stamp(file)
     except OSError as fault:
-        raise UnusableFile(f"it cannot be read ({fault.strerror})") from fault
+        raise UnusableFile(unreadable(fault)) from fault
     with _opened(file) as (ids, vil):
         height, width, num_frames = vil.shape[1:]
         _check_chunks(ids, range(len(ids)))
@@ -221,7 +223,7 @@ def _dataset(handle: h5py.File, name: str) -> h5py.Dataset:
     """Raises UnusableFile."""
     link = handle.get(name, getlink=True)
     if link is None:
-        raise UnusableFile(f"it has no {name!r} but {', '.join(list(handle)[:6]) or 'nothing'}")
+        raise UnusableFile(f"it has no {name!r} but {listed(list(handle)) or 'nothing'}")
     found = handle[name] if isinstance(link, h5py.HardLink) else None
     if not isinstance(found, h5py.Dataset) or found.external or found.is_virtual:
         raise UnusableFile(f"{name!r} is no array of its own, it may lie in another file; copy it into this one")
@@ -263,7 +265,4 @@ def _text(value: bytes | str) -> str:
 
 def _named(file: Path, folder: Path, events: list[str], fault: str) -> list[SkippedFile]:
     """One entry for all events of a file with this fault: thousands may have it."""
-    if not events:
-        return []
-    more = f" and {len(events) - MOST_NAMED} more" if len(events) > MOST_NAMED else ""
-    return [skip(file, folder, f"{len(events)} of its events have {fault}: {', '.join(events[:MOST_NAMED])}{more}")]
+    return [skip(file, folder, f"{len(events)} of its events have {fault}: {listed(events)}")] if events else []

@@ -145,8 +145,8 @@ def test_what_is_wrong_with_each_file_is_named_and_the_rest_is_used(tmp_path: Pa
     (tmp_path / "201609281500_fmi.radar.composite.etop_20.pgm.gz").write_bytes(gzip.compress(whole))
     told = faults(tmp_path)
     for time, part in {
-        "201609281405": "it is no binary PGM picture (P5)",
-        "201609281410": "it is no binary PGM picture (P5)",
+        "201609281405": "it is empty; copy it again",
+        "201609281410": "it is empty; copy it again",
         "201609281415": "cut off",
         "201609281420": "does not hold the 12x8 pixels of its header",
         "201609281425": "no gzip file",
@@ -213,9 +213,7 @@ def test_nothing_usable_says_what_lies_there_instead(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no folder .*nowhere\. Give the one with FMI's \.pgm\.gz files to --from"):
         find_fmi(tmp_path / "nowhere", Wanted(4))
     put(tmp_path, HOUR[0], b"")
-    with pytest.raises(
-        UserError, match=r"no usable radar composite .*: it is no binary PGM picture .*FIN_SUOMI1\.pgm\.gz to --from"
-    ):
+    with pytest.raises(UserError, match=r"no usable radar composite .*: it is empty; .*FIN_SUOMI1\.pgm\.gz to --from"):
         find_fmi(tmp_path, Wanted(4))
 
 

@@ -97,6 +97,13 @@ def test_a_store_of_them_is_written(tmp_path: Path) -> None:
     assert store.manifest.encoding == LIQUID
 
 
+def test_a_folder_whose_name_is_no_utf8_is_prepared(tmp_path: Path) -> None:
+    catalog(tmp_path / "\udcff")
+    put(tmp_path / "\udcff")
+    found = find_sevir(tmp_path / "\udcff", Wanted(4))
+    assert write_store(tmp_path / "s", found, dataset="sevir", synthetic=False, reader_version="1").videos
+
+
 def test_ids_may_be_texts_of_any_length(tmp_path: Path) -> None:
     catalog(tmp_path)
     put(tmp_path, ids=np.array(["S1", "S2"], dtype=h5py.string_dtype()))
