@@ -38,6 +38,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "frame_size": 128,
         "input_length": 4,
         "total_length": 8,
+        "frame_step": 2,  # of stored frames, which are every fifth raw one
+        "stride": {"default": 10},
         "split": "subjects_9_11",
     },
     "sevir_13_12": {

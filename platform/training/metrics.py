@@ -14,7 +14,6 @@ such form: it is undefined for a frame in which a pixel is missing. What is unde
 """
 
 import numpy as np
-import torch
 
 from platform.training.lpips import LPIPS
 from platform.training.ssim import ssim_uint8
@@ -98,7 +97,7 @@ def _frames(clips_BTCHW: np.ndarray) -> np.ndarray:
 
 def _ssim(true: np.ndarray, predicted: np.ndarray, valid: np.ndarray | None) -> np.ndarray:
     mask = None if valid is None else _frames(valid)
-    scores = ssim_uint8(_frames(true), _frames(predicted), valid_NCHW=mask, threads=torch.get_num_threads())
+    scores = ssim_uint8(_frames(true), _frames(predicted), valid_NCHW=mask)
     return scores.reshape(true.shape[:2])
 
 

@@ -21,13 +21,9 @@ GROUP_BYTES = 1 << 19  # of int32 frames: the maps of a group stay in the cores'
 
 @torch.inference_mode()
 def ssim_uint8(
-    true_NCHW: np.ndarray,
-    predicted_NCHW: np.ndarray,
-    *,
-    valid_NCHW: np.ndarray | None = None,
-    threads: int | None = None,
+    true_NCHW: np.ndarray, predicted_NCHW: np.ndarray, *, valid_NCHW: np.ndarray | None = None
 ) -> np.ndarray:
-    """(N,) float64: the mean over channels and places of each frame. `threads` None takes torch's own number.
+    """(N,) float64: the mean over channels and places of each frame.
 
     `valid_NCHW` (bool) is False where a pixel is missing: the mean is over the windows that hold none, NaN without any.
     Raises ValueError for frames of another kind or shape, and for frames under 7 pixels.
@@ -41,19 +37,14 @@ def ssim_uint8(
     if min(H, W) < WINDOW:
         raise ValueError(f"frames of {H}x{W} are smaller than SSIM's window of {WINDOW}x{WINDOW}")
     scores, group = np.empty(N), max(1, GROUP_BYTES // (4 * C * H * W))
-    usual = torch.get_num_threads()
-    torch.set_num_threads(threads or usual)
-    try:
-        for first in range(0, N, group):
-            pair = (clips[first : first + group].astype(np.int32) for clips in (true_NCHW, predicted_NCHW))
-            places = _group(*map(torch.from_numpy, pair))
-            if valid_NCHW is None:
-                mean = places.mean(dim=(1, 2, 3))
-            else:
-                mean = _mean_of_whole_windows(places, torch.from_numpy(valid_NCHW[first : first + group]))
-            scores[first : first + group] = mean.numpy()
-    finally:
-        torch.set_num_threads(usual)
+    for first in range(0, N, group):
+        pair = (clips[first : first + group].astype(np.int32) for clips in (true_NCHW, predicted_NCHW))
+        places = _group(*map(torch.from_numpy, pair))
+        if valid_NCHW is None:
+            mean = places.mean(dim=(1, 2, 3))
+        else:
+            mean = _mean_of_whole_windows(places, torch.from_numpy(valid_NCHW[first : first + group]))
+        scores[first : first + group] = mean.numpy()
     return scores
 
 

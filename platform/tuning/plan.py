@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from platform.bank.bank import Bank, count_parameters
-from platform.bank.networks import build_network
+from platform.bank.networks import build_from_card, build_network
 from platform.benchmarks.blocks import ClipBlocks
 from platform.benchmarks.catalog import estimate_clips, find_benchmark, published_name
 from platform.config.agreement import disagreements
@@ -27,6 +27,7 @@ from platform.config.space_agreement import space_disagreements
 from platform.config.splits import SPLIT_NAMES, SplitName
 from platform.config.training import TrainingConfig
 from platform.config.trial import TrialSettings
+from platform.memory.fit import check_fit
 from platform.results.scores import readable_bytes, readable_time
 from platform.training.run import num_steps
 from platform.tuning.pretraining import bank_entries
@@ -82,7 +83,9 @@ class SearchPlan:
         entries = bank_entries(config, home)
         networks = source_networks(config, home)
         check_memories(config, networks)
-        check_starts(config, home, target.train.channels if target.train else CHANNELS_UNTIL_KNOWN)
+        channels = target.train.channels if target.train else CHANNELS_UNTIL_KNOWN
+        check_starts(config, home, channels)
+        check_fits(config, home, channels)
         steps = clips = 0
         for name, source in config.sources.items():
             if entries[name] is None and source.pretraining is not None:
@@ -149,6 +152,18 @@ def check_starts(config: RunConfig, home: Home, channels: int) -> None:
     for start in dict.fromkeys((*possible(config, "start", config.trial.start), *compared)):
         if start in imported:
             plan.build(TrialSettings(start=start), 0, channels)
+
+
+def check_fits(config: RunConfig, home: Home, channels: int) -> None:
+    """Raises UserError where a source of the bank cannot be shown the target's clips.
+
+    Recipes were checked with the YAML; what is pretrained now has the target's geometry.
+    """
+    bank = Bank(home.bank)
+    for name, source in config.sources.items():
+        if source.bank is not None:
+            network = build_from_card(bank.card(source.bank))
+            check_fit(name, network, channels=channels, frame_size=config.benchmark.frame_size)
 
 
 def memory_bytes(config: RunConfig, networks: Mapping[str, NetworkConfig], num_clips: int) -> int:

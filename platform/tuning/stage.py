@@ -15,7 +15,6 @@ from rich.markup import escape
 
 from platform.bank.bank import Bank
 from platform.benchmarks.catalog import Benchmark, open_benchmark
-from platform.config.errors import UserError
 from platform.config.home import Home
 from platform.config.load import dump_run
 from platform.config.run import RunConfig
@@ -27,7 +26,7 @@ from platform.results.scores import readable_bytes
 from platform.training.lpips import load_lpips, why_no_lpips
 from platform.training.versions import hardware, package_versions
 from platform.tuning.cluster import log_libraries_to
-from platform.tuning.plan import check_memories, check_starts, memory_bytes, source_networks
+from platform.tuning.plan import check_fits, check_memories, check_starts, memory_bytes, source_networks
 from platform.tuning.pretraining import SourceSpec, bank_entries, pretrain_missing, specs
 from platform.tuning.resources import TrialResources, trial_resources
 from platform.tuning.target import TargetPlan
@@ -47,6 +46,7 @@ def stage(
         console.print(f"[yellow]note:[/] {note}")
     check_memories(config, source_networks(config, home))
     check_starts(config, home, benchmark.channels)
+    check_fits(config, home, benchmark.channels)
     entries = pretrain_sources(config, home, resources, console)
     served = served_sources(config, home, entries, benchmark)
     begin_run_folder(config, folder, benchmark, home, entries)
@@ -101,11 +101,6 @@ def served_sources(
         card, network, memory = bank.card(entry), bank.load(entry), config.sources[name].memory
         if memory not in network.memory_channels:
             raise no_such_memory(name, memory, network)
-        if card.frame_size is None and config.benchmark.frame_size % card.network.patch_size:
-            raise UserError(
-                f"source {name!r} reads patches of {card.network.patch_size}, which do not divide frames of "
-                f"{config.benchmark.frame_size}. Import it again with the --frame-size it was trained on."
-            )
         identity = MemoryIdentity(
             card.function_sha256, clips.fingerprint, config.benchmark.input_length, grid=(cells, cells)
         )

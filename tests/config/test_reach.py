@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from platform.config.errors import UserError
+from platform.config.load import load_run
 from platform.config.network import NetworkConfig
 from platform.config.reach import network_memories
 from tmu_models.families import ENTRY_POINTS, _entry_points
@@ -33,3 +35,8 @@ def test_of_a_family_nobody_can_build_no_memory_is_known(broken_family: str) -> 
     """The family itself is the fault, told with its own place in the YAML."""
     assert network_memories(NetworkConfig(family=broken_family)) == {}
     assert network_memories(NetworkConfig(family="nobody_knows_it")) == {}
+
+
+def test_a_broken_family_with_the_released_merge_is_told_where_it_stands(broken_family: str) -> None:
+    with pytest.raises(UserError, match=r"network\.family: .*cannot be imported"):
+        load_run("kth", overrides=[f"network.family={broken_family}", "search.space.tmu.merge.choice=[released, mean]"])

@@ -177,3 +177,15 @@ def test_the_released_cell_and_a_source_of_the_bank_of_another_width_are_refused
     config = with_imported("compare.settings.a={sources: [flow], tmu: {merge: released}}")
     with pytest.raises(UserError, match=r"compare.settings.a.tmu.merge: 'released' needs equal widths: .* 'flow' has"):
         SearchPlan.make(config, tiny_home)
+
+
+def test_a_source_of_the_bank_that_cannot_be_shown_the_clips_is_refused_by_the_dry_run(
+    tiny_home: Home, with_imported: MakeConfig
+) -> None:
+    """Its patches of 5 do not divide frames of 16, and its card names no frame size to resize to."""
+    bank, network = Bank(tiny_home.bank), NetworkConfig(hidden=(6,), kernel_size=3, patch_size=5)
+    card = bank.card("imported-flow").model_copy(update={"name": "fives", "network": network, "frame_size": None})
+    bank.add("imported-fives", build_network(network, channels=1, frame_size=None), card)
+    config = with_imported("sources.fives={bank: imported-fives}")
+    with pytest.raises(UserError, match=r"source 'fives' reads patches of 5, which do not divide frames of 16\."):
+        SearchPlan.make(config, tiny_home)
