@@ -5,7 +5,19 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from platform.benchmarks.formats import bom, digits, fmi, human36m, kth, moving_mnist, own, weizmann
+from platform.benchmarks.formats import (
+    bom,
+    cikm,
+    digits,
+    fmi,
+    human36m,
+    kth,
+    meteonet,
+    moving_mnist,
+    own,
+    sevir,
+    weizmann,
+)
 from platform.benchmarks.recording import Found, Wanted
 from platform.benchmarks.stand_ins import figures, radar
 
@@ -46,6 +58,16 @@ READERS: dict[str, Reader] = {
         "mnist_test_seq.npy, moving-mnist-{train,valid,test}.npz, or the first with the MNIST IDX files",
     ),
     "own": Reader(own.VERSION, own.find_own, None, "your videos, folders of frames, or .npy arrays"),
+    "sevir": Reader(
+        sevir.VERSION,
+        sevir.find_sevir,
+        partial(radar.find_radar, encoding=sevir.LIQUID),
+        "CATALOG.csv and SEVIR_VIL_....h5, or data/vil/ with them",
+    ),
+    "cikm": Reader(cikm.VERSION, cikm.find_cikm, radar.find_radar_in_pools, "train.txt, testA.txt, testB.txt"),
+    "meteonet": Reader(
+        meteonet.VERSION, meteonet.find_meteonet, radar.find_radar, "rainfall_NW_2016_08.3.npz and others of one zone"
+    ),
     "fmi": Reader(fmi.VERSION, fmi.find_fmi, radar.find_radar, "FMI's composites, YYYYMMDDHHMM_fmi.radar....pgm.gz"),
     "bom": Reader(bom.VERSION, bom.find_bom, radar.find_radar, "accumulations, bom_RADAR_YYYYMMDD_10min.npz"),
 }
