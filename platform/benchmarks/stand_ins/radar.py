@@ -66,7 +66,7 @@ def find_radar(wanted: Wanted, encoding: Encoding = RAIN) -> Found:
     are of rain or, where the scale of `encoding` is linear, of SEVIR's VIL.
     """
     counts = wanted.num_clips or NUM_EVENTS
-    recordings = []
+    recordings: list[Recording] = []
     for (first, last), count in zip(SPANS, (counts.train, counts.validation, counts.test), strict=True):
         for position in range(count):
             day = first + timedelta(days=((last - first).days * position) // max(count - 1, 1))
@@ -78,7 +78,7 @@ def find_radar(wanted: Wanted, encoding: Encoding = RAIN) -> Found:
 def find_radar_in_pools(wanted: Wanted) -> Found:
     """The same for CIKM, whose samples have no dates but files, and four heights: here a weather of its own each."""
     counts = wanted.num_clips or NUM_EVENTS
-    recordings = []
+    recordings: list[Recording] = []
     for pools, count in zip(CIKM_POOLS, (counts.train, counts.validation, counts.test), strict=True):
         for position in range(count):
             number = len(recordings)
@@ -184,7 +184,7 @@ def _places(rng: np.random.Generator, size: int) -> np.ndarray:
     spin, shear, tilt = rng.normal(0, 0.004), rng.normal(0, 0.003), rng.uniform(0, np.pi)
     stretch = shear * np.array([[np.cos(tilt), np.sin(tilt)], [np.sin(tilt), -np.cos(tilt)]])
     back = -(stretch + spin * np.array([[0.0, -1.0], [1.0, 0.0]]))
-    here = np.stack(np.mgrid[0:size, 0:size]).reshape(2, -1) - (size - 1) / 2
+    here = np.mgrid[0:size, 0:size].reshape(2, -1) - (size - 1) / 2
     places = np.empty((FRAMES, 2, size * size))
     for step in range(FRAMES):
         places[step] = here
