@@ -161,14 +161,19 @@ class ClipBlocks:
         if not 0 <= variant < self.num_variants:
             raise IndexError(f"no variant {variant}; there are {self.num_variants}")
         these = self._slice(block)
-        clips, keys = self.clips[these].tolist(), self._keys[these]
-        corners = self.views.corners(keys, self._tiles[these], variant).tolist()
-        turns = self.views.turns(keys, variant).tolist()
+        clips, span, step = self.clips[these].tolist(), clip_span(self.total_length, self.frame_step), self.frame_step
         shape = (len(clips), self.total_length, self.frame_size, self.frame_size, self.channels)
         block_NTHWC = np.empty(shape, np.uint8)
-        last = clip_span(self.total_length, self.frame_step)
-        for row, (video, start) in enumerate(clips):  # one by one: a clip stays in the processor's cache
-            stored = self.store.frames(video)[start : start + last : self.frame_step]
+        # One by one: a clip stays in the processor's cache.
+        if self.views.plain:
+            for row, (video, start) in enumerate(clips):
+                block_NTHWC[row] = self.store.frames(video, start, start + span)[::step]
+            return block_NTHWC
+        keys = self._keys[these]
+        corners = self.views.corners(keys, self._tiles[these], variant).tolist()
+        turns = self.views.turns(keys, variant).tolist()
+        for row, (video, start) in enumerate(clips):
+            stored = self.store.frames(video, start, start + span)[::step]
             block_NTHWC[row] = self.views.show(stored, corners[row], turns[row])
         return block_NTHWC
 

@@ -6,7 +6,10 @@ reader opens it and a slice of a video is an address in the page cache. Writing 
 """
 
 import hashlib
+import math
+from array import array
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -15,7 +18,7 @@ import pyarrow as pa
 
 from platform.benchmarks.manifest import MANIFEST_FILE, Manifest, parse_manifest
 from platform.benchmarks.overlap import read_hashes
-from platform.benchmarks.videos import VideoEntry, VideoTable
+from platform.benchmarks.videos import VideoTable
 from platform.config.errors import UserError
 
 COLUMN = "frames"
@@ -25,6 +28,14 @@ def frame_type(height: int, width: int, channels: int) -> pa.DataType:
     return pa.fixed_shape_tensor(pa.uint8(), (height, width, channels))
 
 
+@dataclass(frozen=True)
+class _Shard:
+    """One mapped file: as Arrow reads it, and its bare bytes, of which every video's frames are a slice."""
+
+    reader: pa.ipc.RecordBatchFileReader
+    content: np.ndarray  # uint8, read-only
+
+
 class FrameStore:
     """A prepared benchmark on disk. Open with `FrameStore.open`; a pickled store opens itself again by its path."""
 
@@ -32,8 +43,13 @@ class FrameStore:
         self.path = path
         self.manifest = manifest
         self.videos = videos
-        self._shards: dict[int, pa.ipc.RecordBatchFileReader] = {}
-        self._videos: dict[int, np.ndarray] = {}
+        self._shards: dict[int, _Shard] = {}
+        # Where each video begins in its shard, -1 until it is checked: its array, if kept, would take 2 kB. These are
+        # no numpy arrays because one number of those costs ten times as much to take.
+        self._places = array("q", [-1]) * len(videos)
+        self._shard_numbers = array("i", videos.shards.tobytes())
+        self._frame_shape = (*manifest.frame_size, manifest.channels)
+        self._frame_bytes = math.prod(self._frame_shape)
 
     def __reduce__(self) -> tuple[Callable[[Path], "FrameStore"], tuple[Path]]:
         return FrameStore.open, (self.path,)
@@ -62,18 +78,22 @@ class FrameStore:
             raise UserError(f"{file} has {len(videos)} of {manifest.num_videos} videos. {repair(path, manifest)}")
         return cls(path, manifest, videos)
 
-    def frames(self, video: int) -> np.ndarray:
-        """All frames of one video, uint8 (T, H, W, C), read-only and backed by the mapped file.
+    def frames(self, video: int, first: int = 0, end: int | None = None) -> np.ndarray:
+        """Frames `first` to `end` of one video, uint8 (T, H, W, C), read-only and backed by the mapped file.
 
-        The first time they are compared with their checksum: 0.05 s for 120 MB, once a process. Raises UserError when
-        they differ.
+        The first time a video is asked for all of it is compared with its checksum: 0.05 s for 120 MB, once a process.
+        Raises UserError when they differ.
         """
-        if video not in self._videos:
-            shard = int(self.videos.shards[video])
-            if shard not in self._shards:
-                self._shards[shard] = self._map(shard)
-            self._videos[video] = self._checked(self._shards[shard], self.videos[video])
-        return self._videos[video]
+        number, place = self._shard_numbers[video], self._places[video]
+        if place < 0:
+            if number not in self._shards:
+                self._shards[number] = self._map(number)
+            place = self._places[video] = self._checked(self._shards[number], video)
+        if end is None:
+            end = int(self.videos.num_frames[video])
+        size = self._frame_bytes
+        content = self._shards[number].content[place + first * size : place + end * size]
+        return content.reshape(end - first, *self._frame_shape)
 
     def verify(self) -> None:
         """Read every frame and compare it with its checksum. Raises UserError naming the first that differs."""
@@ -85,11 +105,12 @@ class FrameStore:
 
         One shard is mapped at a time, so that reading all of it does not fill this process's memory.
         """
-        number, shard = -1, None
-        for video in self.videos:
-            if video.shard != number:
-                number, shard = video.shard, self._map(video.shard)
-            yield self._checked(shard, video)
+        mapped, shard = -1, None
+        for video, number in enumerate(self.videos.shards.tolist()):
+            if shard is None or number != mapped:
+                mapped, shard = number, self._map(number)
+            self._checked(shard, video)
+            yield self._read(shard, video)
 
     @property
     def first_frames(self) -> np.ndarray:
@@ -108,34 +129,40 @@ class FrameStore:
             raise UserError(f"{file} has {len(hashes)} hashes, not one a frame. {repair(self.path, self.manifest)}")
         return hashes
 
-    def _checked(self, shard: pa.ipc.RecordBatchFileReader, video: VideoEntry) -> np.ndarray:
+    def _checked(self, shard: _Shard, video: int) -> int:
+        """Where the frames begin in the shard. Raises UserError unless they are those that were stored."""
         frames = self._read(shard, video)
-        if hashlib.sha256(frames.data).hexdigest() != video.sha256:
-            raise self._damaged(video.shard, f"the frames of {video.name} are not those that were stored")
-        return frames
+        place = _address(frames) - _address(shard.content)
+        if not 0 <= place <= len(shard.content) - frames.nbytes:
+            raise self._damaged(video, f"{self.videos[video].name} is compressed")
+        if hashlib.sha256(frames.data).hexdigest() != self.videos.checksum(video):
+            raise self._damaged(video, f"the frames of {self.videos[video].name} are not those that were stored")
+        return place
 
-    def _map(self, number: int) -> pa.ipc.RecordBatchFileReader:
+    def _map(self, number: int) -> _Shard:
+        file = self.path / self.manifest.shards[number].file
         try:
-            return pa.ipc.open_file(pa.memory_map(str(self.path / self.manifest.shards[number].file)))
+            content = pa.memory_map(str(file)).read_buffer()
+            return _Shard(pa.ipc.open_file(content), np.frombuffer(content, np.uint8))
         except (pa.ArrowInvalid, OSError) as fault:
-            raise self._damaged(number, str(fault)) from fault
+            raise UserError(f"{file} is damaged ({fault}). {repair(self.path, self.manifest)}") from fault
 
-    def _read(self, shard: pa.ipc.RecordBatchFileReader, video: VideoEntry) -> np.ndarray:
+    def _read(self, shard: _Shard, video: int) -> np.ndarray:
         try:
-            frames = shard.get_batch(video.batch).column(COLUMN).to_numpy_ndarray()
+            frames = shard.reader.get_batch(self.videos.batch(video)).column(COLUMN).to_numpy_ndarray()
         except (pa.ArrowException, OSError, KeyError, AttributeError, ValueError) as fault:
-            raise self._damaged(video.shard, str(fault)) from fault
-        if frames.dtype != np.uint8 or frames.shape != (
-            video.num_frames,
-            *self.manifest.frame_size,
-            self.manifest.channels,
-        ):
-            raise self._damaged(video.shard, f"{video.name} has shape {frames.shape}")
+            raise self._damaged(video, str(fault)) from fault
+        if frames.dtype != np.uint8 or frames.shape != (self.videos.num_frames[video], *self._frame_shape):
+            raise self._damaged(video, f"{self.videos[video].name} has shape {frames.shape}")
         return frames
 
-    def _damaged(self, shard: int, what: str) -> UserError:
-        file = self.path / self.manifest.shards[shard].file
+    def _damaged(self, video: int, what: str) -> UserError:
+        file = self.path / self.manifest.shards[self._shard_numbers[video]].file
         return UserError(f"{file} is damaged ({what}). {repair(self.path, self.manifest)}")
+
+
+def _address(values: np.ndarray) -> int:
+    return values.__array_interface__["data"][0]
 
 
 def _read_manifest(path: Path) -> Manifest:

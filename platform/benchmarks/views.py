@@ -51,6 +51,11 @@ class Views:
         """How many clips one stretch of frames yields: squares side by side in a grid, else 1."""
         return num_tiles(self.stored_size, self.side) if self.place == "grid" else 1
 
+    @property
+    def plain(self) -> bool:
+        """Are stored frames shown as they are?"""
+        return (self.frame_size, self.frame_size) == self.stored_size and self.augment == "none"
+
     def corners(self, keys: np.ndarray, tiles: np.ndarray, variant: int) -> np.ndarray:
         """Where the square of each clip begins: int64 (N, 2), row and column.
 

@@ -2,6 +2,9 @@
 
 import json
 import pickle
+import subprocess
+import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -133,3 +136,32 @@ def test_a_manifest_with_a_wrong_field_names_the_field(make_store: MakeStore) ->
     (store.path / "manifest.json").write_text(json.dumps({**manifest, "channels": -1}))
     with pytest.raises(UserError, match="channels"):
         FrameStore.open(store.path)
+
+
+def test_a_reader_keeps_no_array_of_what_it_has_read(make_store: MakeStore) -> None:
+    """Two kilobytes a video would be 400 MB for 200,000."""
+    store = make_store(2)
+    first, again = store.frames(1), store.frames(1)
+    assert first is not again
+    assert np.shares_memory(first, again)
+
+
+def test_a_stretch_of_a_video_is_a_part_of_it(make_store: MakeStore) -> None:
+    store = make_store(3)
+    for video in range(3):
+        np.testing.assert_array_equal(store.frames(video, 4, 9), store.frames(video)[4:9])
+
+
+def test_opening_and_listing_clips_does_not_import_pandas(make_store: MakeStore) -> None:
+    """It would take four times as long as all the rest."""
+    script = f"""
+        import sys
+        from pathlib import Path
+        from platform.benchmarks.blocks import ClipBlocks
+        from platform.benchmarks.store import FrameStore
+        store = FrameStore.open(Path({str(make_store(4).path)!r}))
+        options = dict(input_length=5, total_length=10, frame_size=8, block_clips=4)
+        ClipBlocks(store, ("1",), categories=("running",), stride={{"running": 3}}, **options).frames(0)
+        sys.exit("pandas" in sys.modules)
+    """
+    assert subprocess.run([sys.executable, "-c", textwrap.dedent(script)]).returncode == 0
