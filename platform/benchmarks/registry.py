@@ -15,6 +15,7 @@ from platform.benchmarks.formats import (
     meteonet,
     moving_mnist,
     own,
+    radar_pictures,
     sevir,
     weizmann,
 )
@@ -70,4 +71,10 @@ READERS: dict[str, Reader] = {
     ),
     "fmi": Reader(fmi.VERSION, fmi.find_fmi, radar.find_radar, "FMI's composites, YYYYMMDDHHMM_fmi.radar....pgm.gz"),
     "bom": Reader(bom.VERSION, bom.find_bom, radar.find_radar, "accumulations, bom_RADAR_YYYYMMDD_10min.npz"),
+    "radar_pictures": Reader(
+        radar_pictures.VERSION,
+        radar_pictures.find_radar_pictures,
+        radar.find_radar,
+        "pictures named NAME_YYYYmmddHHMMSS.png",
+    ),
 }
