@@ -13,6 +13,7 @@ from platform.config.network import NetworkConfig
 from platform.config.places import Place
 from platform.config.reach import drawable_sources, memory_of, network_memories
 from platform.config.run import RunConfig
+from platform.config.search import threshold_of
 from platform.config.trial import SCRATCH, GateConfig, TrialSettings
 
 Fault = tuple[Place, str]
@@ -25,6 +26,7 @@ def disagreements(run: RunConfig) -> Iterator[Fault]:
     for place, benchmark in _benchmarks(run).items():
         yield from _strides(place, benchmark)
     yield from _batches(run)
+    yield from _thresholds(run)
     if run.search.asha is not None and run.search.asha.grace_epochs > run.training.epochs:
         yield (
             ("search", "asha", "grace_epochs"),
@@ -240,6 +242,18 @@ def _strides(place: Place, benchmark: BenchmarkConfig) -> Iterator[Fault]:
             yield (
                 (*place, "stride", name),
                 f"{name!r} is no category of {benchmark.name}{nearest(name, known)}; known: {', '.join(known)}",
+            )
+
+
+def _thresholds(run: RunConfig) -> Iterator[Fault]:
+    known = [f"{threshold:g}" for threshold in run.benchmark.thresholds]
+    for objective in run.search.objectives:
+        threshold = threshold_of(objective)
+        if threshold is not None and f"{threshold:g}" not in known:
+            told = f"thresholds are {', '.join(known)}" if known else f"{run.benchmark.name} has no thresholds"
+            yield (
+                ("search", "objectives"),
+                f"{objective} is not scored: {told}; choose among them, or set benchmark.thresholds",
             )
 
 

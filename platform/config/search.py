@@ -1,9 +1,11 @@
 """How a search runs: how many trials, what they are judged by, when weak ones stop, what each may use."""
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
+from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
 
+from platform.config.errors import nearest
 from platform.config.model import Model
 from platform.config.space import Parameter
 
@@ -15,7 +17,33 @@ OBJECTIVES: dict[str, Literal["min", "max"]] = {
     "parameters": "min",
     "seconds_per_clip": "min",
 }
-ObjectiveName = Literal["mse", "ssim", "psnr", "parameters", "seconds_per_clip"]
+# Of a measured field also these, above a threshold in the field's unit: csi_16.
+EVENT_OBJECTIVES: dict[str, Literal["min", "max"]] = {"csi": "max", "pod": "max", "far": "min"}
+_EVENT = re.compile(rf"({'|'.join(EVENT_OBJECTIVES)})_([0-9.e+-]+)", re.ASCII)
+
+
+def direction(objective: str) -> Literal["min", "max"]:
+    """Which way is better. Raises ValueError for a name that is no objective."""
+    if objective in OBJECTIVES:
+        return OBJECTIVES[objective]
+    if event := _EVENT.fullmatch(objective):
+        return EVENT_OBJECTIVES[event[1]]
+    known = f"{', '.join(OBJECTIVES)}, and csi_T, pod_T, far_T above a threshold of a measured field"
+    raise ValueError(f"no objective {objective!r}{nearest(objective, OBJECTIVES)}; known: {known}")
+
+
+def threshold_of(objective: str) -> float | None:
+    """The 16 of `csi_16`; None for other objectives."""
+    event = _EVENT.fullmatch(objective)
+    return float(event[2]) if event else None
+
+
+def _known(objective: str) -> str:
+    direction(objective)
+    return objective
+
+
+ObjectiveName = Annotated[str, AfterValidator(_known)]
 
 
 class AshaConfig(Model):

@@ -16,6 +16,7 @@ from platform.results.summary import Predictions
 MAX_FRAMES = 12  # of a strip; longer clips show every k-th
 GAP = 2  # pixels between frames, per 64 of a side
 PANEL = 192  # pixels of a panel's side in the animation
+MISSING_GREY = 110  # of pixels that were not measured, in frames and in errors
 OBSERVED_EDGE, PREDICTED_EDGE = (128, 128, 128), (213, 94, 0)
 # Inferno, coarse: from no error (black) to a full 255 grey levels (pale yellow); readable with colour blindness.
 _INFERNO = np.array(
@@ -72,6 +73,11 @@ def strip(predictions: Predictions, clip: int, title: str) -> Strip:
     future_THWC = predictions.predicted[clip, length - 1 :]
     true_THWC = frames_THWC[length:]
     error_THWC = _heat(np.abs(true_THWC.astype(int) - future_THWC.astype(int)).mean(axis=-1))
+    if predictions.valid is not None:
+        missing_THW = ~predictions.valid[clip].all(axis=-1)
+        frames_THWC = np.where(missing_THW[..., None], MISSING_GREY, frames_THWC).astype(np.uint8)
+        true_THWC = frames_THWC[length:]
+        error_THWC[missing_THW[length:]] = MISSING_GREY
     observed, future = _thinned(length), _thinned(len(true_THWC))
     rows = (
         _row("Observed", frames_THWC[observed], observed + 1, "what the network was shown"),

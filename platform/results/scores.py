@@ -5,6 +5,8 @@ here is shown as it is, and taken as better when smaller unless the run says oth
 """
 
 import math
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 NARROW = "\u00a0"  # a number and its unit stay on one line
@@ -44,7 +46,7 @@ class Score:
             return "infinite"
         if self.name == "parameters":
             return readable_count(value)
-        if self.name == "ssim":
+        if self.unit == "0 to 1":
             return f"{value:.3f}"
         suffix = f"{NARROW}{self.unit}" if self.unit in ("dB", "s") else ""
         return score_number(value) + suffix
@@ -73,11 +75,30 @@ _KNOWN = {
     )
 }
 SHOWN_FIRST = ("mse", "ssim", "psnr", "lpips")
+# Of a measured field, above a threshold: how many events were foretold, or wrongly so.
+EVENTS = {
+    "csi": ("critical success index", True),
+    "pod": ("probability of detection", True),
+    "far": ("false alarm ratio", False),
+}
+_EVENT = re.compile(rf"({'|'.join(EVENTS)})_([0-9.e+-]+)", re.ASCII)
+
+
+def shown(names: Iterable[str]) -> list[str]:
+    """Those of `names` that are scores of predictions, in the order in which they are told."""
+    there = list(names)
+    events = [
+        (list(EVENTS).index(event[1]), float(event[2]), event[0]) for event in map(_EVENT.fullmatch, there) if event
+    ]
+    return [name for name in SHOWN_FIRST if name in there] + [name for *_, name in sorted(events)]
 
 
 def score(name: str, *, higher_is_better: bool | None = None) -> Score:
     """The protocol of that name; `higher_is_better` overrides where the run's study knows."""
-    known = _KNOWN.get(name) or Score(name, name, higher_is_better=name.startswith(("csi_", "pod_")))
+    known = _KNOWN.get(name) or Score(name, name)
+    if event := _EVENT.fullmatch(name):
+        label, higher = EVENTS[event[1]]
+        known = Score(name, f"{label} at {event[2]} ({event[1].upper()})", "0 to 1", higher_is_better=higher)
     return known if higher_is_better is None else replace(known, higher_is_better=higher_is_better)
 
 

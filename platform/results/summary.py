@@ -72,18 +72,28 @@ class Provenance(BaseModel):
 @dataclass(frozen=True)
 class Predictions:
     """Clips of the test split, uint8. clips (N, T, H, W, C); predicted (N, T-1, H, W, C), where predicted[:, t] is
-    the network's frame t+1; the first `input_length` frames were shown to it."""
+    the network's frame t+1; the first `input_length` frames were shown to it. `valid` is False where a pixel of the
+    clips is missing."""
 
     clips: np.ndarray
     predicted: np.ndarray
     input_length: int
+    valid: np.ndarray | None = None  # bool (N, T, H, W, C); None: nothing is missing
 
     @cached_property
     def mse(self) -> np.ndarray:
-        """Of each clip (N): squared error summed over a frame's pixels in [0, 1], mean of the predicted frames."""
+        """Of each clip (N): squared error summed over a frame's pixels in [0, 1], mean of the predicted frames.
+
+        Missing pixels count like the mean of the others, as in the score of that name.
+        """
         true = self.clips[:, self.input_length :].astype(np.float32) / 255
         guess = self.predicted[:, self.input_length - 1 :].astype(np.float32) / 255
-        return ((true - guess) ** 2).sum(axis=(2, 3, 4)).mean(axis=1)
+        errors, there = (true - guess) ** 2, np.ones(true.shape, bool)
+        if self.valid is not None:
+            there = self.valid[:, self.input_length :]
+        counts = there.sum(axis=(2, 3, 4))
+        sums = (errors * there).sum(axis=(2, 3, 4)) * np.prod(true.shape[2:]) / np.maximum(counts, 1)
+        return sums.sum(axis=1) / np.maximum((counts > 0).sum(axis=1), 1)
 
 
 @dataclass(frozen=True)
@@ -259,6 +269,7 @@ def _read_predictions(folder: RunFolder, missing: list[str]) -> Predictions | No
     try:
         with np.load(folder.predictions, allow_pickle=False) as stored:
             clips, predicted, length = stored["clips"], stored["predicted"], int(stored["input_length"])
+            valid = stored.get("valid")
     except FileNotFoundError:
         missing.append("There are no predicted frames: they are written at the same time as the test score.")
         return None
@@ -266,10 +277,11 @@ def _read_predictions(folder: RunFolder, missing: list[str]) -> Predictions | No
         missing.append("predictions.npz cannot be read, so that no predicted frames are shown.")
         return None
     agree = clips.ndim == 5 and predicted.shape == (clips.shape[0], clips.shape[1] - 1, *clips.shape[2:])
+    agree = agree and (valid is None or (valid.shape == clips.shape and valid.dtype == bool))
     if not (agree and len(clips) and clips.dtype == predicted.dtype == np.uint8 and 0 < length < clips.shape[1]):
         missing.append(
             f"predictions.npz does not fit together (clips {clips.shape} {clips.dtype}, predicted {predicted.shape} "
             f"{predicted.dtype}, input_length {length}), so that no predicted frames are shown."
         )
         return None
-    return Predictions(clips, predicted, length)
+    return Predictions(clips, predicted, length, valid)

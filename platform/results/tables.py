@@ -13,6 +13,7 @@ from platform.results.scores import (
     readable_time,
     score,
     score_number,
+    shown,
 )
 from platform.results.summary import RunSummary
 
@@ -50,9 +51,7 @@ def score_rows(summary: RunSummary) -> list[dict[str, str]]:
         return []
     held = test if test is not None and test.trial == best.trial else None
     rows = []
-    for name in SHOWN_FIRST:
-        if name not in best.metrics:
-            continue
+    for name in shown(best.metrics):
         measure = score(name)
         rows.append(
             {

@@ -13,11 +13,11 @@ from safetensors.torch import load_file
 from platform.bank.bank import Bank, count_parameters
 from platform.bank.card import Card, TrainingData, Transfer
 from platform.benchmarks.blocks import ClipBlocks
-from platform.benchmarks.tensors import clips_to_float
+from platform.benchmarks.tensors import clips_to_tensors
 from platform.config.trial import TrialSettings
 from platform.results.record import TrialRecord
 from platform.results.run_folder import RunFolder
-from platform.results.scores import SHOWN_FIRST
+from platform.results.scores import shown
 from platform.training.evaluation import evaluate
 from platform.training.lpips import load_lpips, why_no_lpips
 from platform.training.versions import package_versions
@@ -54,7 +54,7 @@ def export_best(plan: TargetPlan, folder: RunFolder, record: TrialRecord, checkp
             input_length=config.input_length,
             total_length=config.total_length,
         ),
-        score={name: record.metrics[name] for name in SHOWN_FIRST if name in record.metrics},
+        score={name: record.metrics[name] for name in shown(record.metrics)},
         last_frame=record.last_frame,
         parameters=count_parameters(network),
         duration_s=record.duration_s,
@@ -98,11 +98,18 @@ def test_best(plan: TargetPlan, folder: RunFolder, record: TrialRecord) -> dict[
 
 @torch.inference_mode()
 def _save_predictions(network: VideoPredictor, clips: ClipBlocks, input_length: int, path: Path) -> None:
-    shown_NTHWC = clips.frames(0)[:SHOWN_CLIPS]
+    frames, valid = clips_to_tensors(clips.frames(0)[:SHOWN_CLIPS], field=clips.holds_field)
     network.eval()
-    predicted = network(clips_to_float(shown_NTHWC, field=clips.holds_field), input_length=input_length).frames
-    predicted_NTHWC = (predicted.clamp(0, 1) * 255).round().byte().permute(0, 1, 3, 4, 2).numpy()
-    np.savez_compressed(path, clips=shown_NTHWC, predicted=predicted_NTHWC, input_length=input_length)
+    predicted = network(frames, input_length=input_length).frames
+    arrays: dict[str, Any] = {"clips": _as_pictures(frames), "predicted": _as_pictures(predicted)}
+    if valid is not None:
+        arrays["valid"] = valid.permute(0, 1, 3, 4, 2).numpy()
+    np.savez_compressed(path, **arrays, input_length=np.array(input_length))
+
+
+def _as_pictures(frames_NTCHW: torch.Tensor) -> np.ndarray:
+    """[0, 1] -> uint8 (N, T, H, W, C)."""
+    return (frames_NTCHW.clamp(0, 1) * 255).round().byte().permute(0, 1, 3, 4, 2).numpy()
 
 
 def _finite(value: float) -> float | None:

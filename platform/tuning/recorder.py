@@ -16,15 +16,15 @@ from ray import tune
 from tensorboardX import SummaryWriter
 
 from platform.config.run import RunConfig
-from platform.config.search import OBJECTIVES
+from platform.config.search import direction
 from platform.results.pareto import pareto_set
 from platform.results.record import TrialRecord, TrialState, write_results
 from platform.results.run_folder import RunFolder
-from platform.results.scores import SHOWN_FIRST
+from platform.results.scores import shown
 from platform.tuning.trial import trial_folder, trial_seed
 
 CURVE = ("epoch", "steps", "train_loss", "distillation_loss", "mse", "ssim", "psnr")
-METRICS = (*SHOWN_FIRST, "mse_openstl", "parameters", "seconds_per_clip", "train_loss", "distillation_loss")
+METRICS = ("mse_openstl", "parameters", "seconds_per_clip", "train_loss", "distillation_loss")
 KEPT_CHECKPOINTS = 3  # of the best trials by the first objective
 
 
@@ -91,7 +91,7 @@ class Recorder(tune.Callback):
     def ranking(self) -> list[TrialRecord]:
         """Trials with a score, the best by the first objective first, those that trained to the end before others."""
         name = self.config.search.objectives[0]
-        sign = 1 if OBJECTIVES[name] == "min" else -1
+        sign = 1 if direction(name) == "min" else -1
         scored = [r for r in self.records.values() if r.state in ("finished", "stopped") and name in r.metrics]
         return sorted(scored, key=lambda r: (r.state != "finished", sign * r.metrics[name]))
 
@@ -112,7 +112,7 @@ class Recorder(tune.Callback):
             reason=reason,
             seed=trial.config.get("seed", trial_seed(self.config.search.seed, number)),
             settings=trial.config["settings"],
-            metrics=_only(last, METRICS),
+            metrics=_only(last, (*shown(last), *METRICS)),
             last_frame=_below("last_frame.", last),
             curve=tuple(self._running.pop(number, [])),
             epochs=int(last.get("epoch", 0)),
@@ -137,7 +137,7 @@ class Recorder(tune.Callback):
 
     def pareto(self) -> list[TrialRecord]:
         """Finished trials that no other finished one beats in every objective."""
-        signs = {name: 1 if OBJECTIVES[name] == "min" else -1 for name in self.config.search.objectives}
+        signs = {name: 1 if direction(name) == "min" else -1 for name in self.config.search.objectives}
 
         def point(record: TrialRecord) -> list[float] | None:
             if record.state != "finished" or not signs.keys() <= record.metrics.keys():
@@ -187,7 +187,7 @@ def _below(prefix: str, result: dict[str, Any]) -> dict[str, float]:
 
 def _scalars(result: dict[str, Any]) -> dict[str, float]:
     """TensorBoard's names: what it is, and on which clips."""
-    named = {f"validation/{name}": result[name] for name in SHOWN_FIRST if name in result}
+    named = {f"validation/{name}": result[name] for name in shown(result)}
     named |= {f"train/{name}": result[name] for name in ("train_loss", "distillation_loss") if name in result}
     named |= {f"time/{name}": result[name] for name in ("train_s", "validate_s") if name in result}
     named |= {key.replace(".", "/"): value for key, value in result.items() if key.startswith("memory.")}

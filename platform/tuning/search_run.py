@@ -12,7 +12,7 @@ from rich.console import Console
 
 from platform.config.home import Home
 from platform.config.run import RunConfig
-from platform.config.search import OBJECTIVES, SearchConfig
+from platform.config.search import SearchConfig, direction
 from platform.results.record import TrialRecord
 from platform.results.run_folder import RunFolder
 from platform.tuning.live import LiveTable
@@ -124,7 +124,7 @@ def _scheduler(search: SearchConfig, epochs: int) -> ASHAScheduler | None:
     return ASHAScheduler(
         time_attr="epoch",
         metric=objective,
-        mode=OBJECTIVES[objective],
+        mode=direction(objective),
         max_t=epochs,
         grace_period=search.asha.grace_epochs,
         reduction_factor=search.asha.reduction,

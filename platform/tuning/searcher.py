@@ -12,7 +12,7 @@ from typing import Any
 import optuna
 from ray.tune.search.optuna import OptunaSearch
 
-from platform.config.search import OBJECTIVES, SearchConfig
+from platform.config.search import SearchConfig, direction
 from platform.tuning.space import SettingsSpace
 
 STUDY = "search"  # the study's name in its storage
@@ -44,7 +44,7 @@ class TrialSearcher(OptunaSearch):
         super().__init__(
             space=space.draw,
             metric=names if several else names[0],
-            mode=[OBJECTIVES[name] for name in names] if several else OBJECTIVES[names[0]],
+            mode=[direction(name) for name in names] if several else direction(names[0]),
             sampler=sampler,
             storage=storage,
             study_name=STUDY,

@@ -309,3 +309,14 @@ def test_a_ranking_needs_sources_to_draw(path: Path) -> None:
 def test_a_source_of_the_bank_is_not_asked_for_its_memory_yet(path: Path) -> None:
     config = load_run(str(path), overrides=["sources.one={bank: one-12345678, memory: cell/7}"])
     assert config.sources["one"].memory == "cell/7"
+
+
+def test_an_event_score_may_be_an_objective_where_its_threshold_is_scored() -> None:
+    config = load_run("precipitation", overrides=["search.objectives=[csi_74, far_16]"])
+    assert config.search.objectives == ("csi_74", "far_16")
+    with pytest.raises(UserError, match=r"csi_75 is not scored: thresholds are 16, 74, 133, 160, 181, 219; choose"):
+        load_run("precipitation", overrides=["search.objectives=[csi_75]"])
+    with pytest.raises(UserError, match="csi_2 is not scored: kth has no thresholds"):
+        load_run("kth", overrides=["search.objectives=[csi_2]"])
+    with pytest.raises(UserError, match=r"no objective 'mes' \(did you mean 'mse'\?\)"):
+        load_run("kth", overrides=["search.objectives=[mes]"])

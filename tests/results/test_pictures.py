@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from platform.results.pictures import PANEL, strip, strips
+from platform.results.pictures import MISSING_GREY, PANEL, strip, strips
 from platform.results.run_folder import RunFolder
 from platform.results.summary import Predictions, RunSummary
 
@@ -76,3 +76,17 @@ def test_real_digits_give_pictures_of_a_few_kilobytes(finished_run: RunFolder) -
     assert shown is not None
 
     assert sum(len(s.animation) + sum(len(row.uri) for row in s.rows) for s in strips(shown)) < 600_000
+
+
+def test_missing_pixels_are_grey_and_count_in_no_error() -> None:
+    clips = np.full((1, 4, 8, 8, 1), 200, np.uint8)
+    predicted = np.full((1, 3, 8, 8, 1), 200, np.uint8)
+    predicted[:, :, :4] = 0  # wrong only where nothing was measured
+    valid = np.ones(clips.shape, bool)
+    valid[:, :, :4] = False
+    hidden = Predictions(clips, predicted, 2, valid)
+    assert hidden.mse.tolist() == [0.0]
+    assert Predictions(clips, predicted, 2).mse[0] > 0
+    true, error = (next(row for row in strip(hidden, 0, "x").rows if row.label == label) for label in ("True", "Error"))
+    for row in (true, error):
+        assert np.asarray(image(row.uri))[:4, :8, :3].tolist() == np.full((4, 8, 3), MISSING_GREY).tolist()

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from platform.results.scores import plain_number, readable_bytes, readable_count, readable_time, score
+from platform.results.scores import plain_number, readable_bytes, readable_count, readable_time, score, shown
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,10 @@ def test_times_counts_and_bytes_are_readable() -> None:
     assert [readable_time(s) for s in (0.25, 41, 200, 7500)] == ["0.25 s", "41 s", "3 min 20 s", "2 h 5 min"]
     assert [readable_count(n) for n in (1204, 83_200, 3.1e6)] == ["1,204", "83.2 thousand", "3.1 million"]
     assert [readable_bytes(n) for n in (812, 20.4e6, 3.1e9)] == ["812 bytes", "20.4 MB", "3.1 GB"]
+
+
+def test_event_scores_are_told_after_the_others_in_order_of_their_thresholds() -> None:
+    names = ["far_16", "csi_133", "epoch", "csi_16", "psnr", "mse", "pod_16"]
+    assert shown(names) == ["mse", "psnr", "csi_16", "csi_133", "pod_16", "far_16"]
+    assert score("csi_16").axis == "critical success index at 16 (CSI), 0 to 1, higher is better"
+    assert not score("far_2.5").higher_is_better
