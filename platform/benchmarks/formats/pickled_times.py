@@ -8,6 +8,7 @@ before it is known to hold as many times as its header says.
 
 import pickle
 import pickletools
+import warnings
 from datetime import datetime
 from io import BytesIO
 from typing import Any
@@ -33,7 +34,16 @@ _PLAIN = _NUMBERED | frozenset(
 )
 
 # What a wrong order of instructions or wrong arguments raise.
-_WRONG = (pickle.UnpicklingError, ValueError, TypeError, AttributeError, LookupError, EOFError, OverflowError)
+_WRONG = (
+    pickle.UnpicklingError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    EOFError,
+    OverflowError,
+    DeprecationWarning,
+)
 
 
 def pickled_times(content: bytes, num_times: int) -> np.ndarray:
@@ -53,11 +63,13 @@ def pickled_times(content: bytes, num_times: int) -> np.ndarray:
 
 def _check_instructions(content: bytes) -> None:
     argument: Any
-    for instruction, argument, _ in pickletools.genops(content):
-        if instruction.name not in _PLAIN:
-            raise UnusableFile(f"its dates are no plain pickled datetimes but use {instruction.name}")
-        if instruction.name in _NUMBERED and int(argument) > len(content):  # would set so much memory aside
-            raise UnusableFile(f"its dates are damaged: they remember a thing number {argument}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # about odd escapes in texts: no date has any
+        for instruction, argument, _ in pickletools.genops(content):
+            if instruction.name not in _PLAIN:
+                raise UnusableFile(f"its dates are no plain pickled datetimes but use {instruction.name}")
+            if instruction.name in _NUMBERED and int(argument) > len(content):  # would set so much memory aside
+                raise UnusableFile(f"its dates are damaged: they remember a thing number {argument}")
 
 
 class _Array:

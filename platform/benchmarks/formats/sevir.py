@@ -48,6 +48,7 @@ COLUMNS = ("id", "img_type", "time_utc", "event_type")
 TIME = "%Y-%m-%d %H:%M:%S"
 RANDOM = "random"  # category of an event that no storm report led to
 STEP_S = 300
+MOST_CATALOG_BYTES = 256 << 20
 MOST_EVENTS = 1 << 20  # of a file: what a header may promise before it counts as damaged. All of SEVIR has 20,393
 MOST_EVENT_BYTES = 256 << 20  # a real one has 7 MB
 MOST_CHUNKS = 1 << 20  # of what is read at once
@@ -170,6 +171,8 @@ def _catalog(folder: Path) -> tuple[dict[str, Listed], list[SkippedFile]]:
 def _lines(file: Path) -> list[dict[str, str]]:
     """Lines of VIL with all columns, "" where one is empty. Raises UserError."""
     try:
+        if (num_bytes := file.stat().st_size) > MOST_CATALOG_BYTES:
+            raise UserError(f"{file} has {num_bytes} bytes, SEVIR's own {CATALOG} 20 million. Copy it again.")
         with file.open(newline="", encoding="utf-8-sig", errors="replace") as handle:
             reader = csv.DictReader(handle)
             if absent := [column for column in COLUMNS if column not in (reader.fieldnames or ())]:

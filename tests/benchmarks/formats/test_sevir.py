@@ -284,6 +284,13 @@ def test_a_catalogue_that_is_none_says_what_is_wrong(tmp_path: Path, content: by
     assert part in fault(tmp_path)
 
 
+def test_a_catalogue_of_gigabytes_is_not_read(tmp_path: Path) -> None:
+    put(tmp_path)
+    with catalog(tmp_path).open("ab") as handle:
+        handle.truncate(3 << 30)  # zeros that take no place on disk
+    assert "has 3221225472 bytes, SEVIR's own CATALOG.csv 20 million. Copy it again." in fault(tmp_path)
+
+
 def test_a_catalogue_cut_off_in_a_line_serves_for_the_lines_before(tmp_path: Path) -> None:
     file = catalog(tmp_path)
     put(tmp_path)
