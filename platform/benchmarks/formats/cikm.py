@@ -20,6 +20,7 @@ from platform.benchmarks.formats.fields import (
     by,
     listed,
     nothing_usable,
+    printable,
     require_folder,
     skip,
     stacked,
@@ -89,7 +90,7 @@ def find_cikm(folder: Path, wanted: Wanted) -> Found:
         raise nothing_usable("sample", folder, skipped, hint)
     ordered = sorted(samples, key=lambda sample: (POOLS.index(sample[0]), sample[1]))
     recordings = [recording for sample in ordered for recording in samples[sample]]
-    provenance = {"source": str(folder), "step_s": str(STEP_S)}
+    provenance = {"source": printable(folder), "step_s": str(STEP_S)}
     return Found(recordings, size, encoding=RAIN, skipped=tuple(skipped), provenance=provenance)
 
 
