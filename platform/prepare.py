@@ -269,10 +269,7 @@ def _print_list(benchmarks: Path) -> None:
     for column in ("name", "from whom", "files below --from", "stand-in"):
         known.add_column(column, no_wrap=column == "name")
     for name, dataset in {**DATASETS, f"{OWN}NAME": OWN_DATASET}.items():
-        try:
-            reader = reader_of("flying_digits_1" if name == "flying_digits" else name)
-        except UserError:
-            continue  # known by name, and not read yet
+        reader = reader_of("flying_digits_1" if name == "flying_digits" else name)
         known.add_row(name, dataset.origin, reader.files, "built in" if reader.stand_in else "none")
     console.print(known, "")
     prepared = list_prepared(benchmarks)
