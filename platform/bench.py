@@ -1,6 +1,9 @@
 """`python -m platform.bench`: what serving memory saves on this machine, and what everything costs."""
 
 import json
+import shutil
+import tempfile
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,17 +23,36 @@ if TYPE_CHECKING:
 # What the platform promises of its released sizes; the bench prints whether this machine keeps it.
 LEAST_SPEEDUP_OF_FOUR_SOURCES = 1.8
 MOST_FETCH_SHARE = 0.03
+LEAST_TIMES_CONSUMED = 5  # clips as floats, of what training the smallest network takes
+LEAST_SHARE_OF_COPYING = 0.5
+MOST_READER_BYTES = 100e6
+MOST_OPEN_S = 0.05
+LEAST_PREPARED = 2_000  # frames a second and core
+MOST_PREPARING_BYTES = 500e6
+
+STORE_BYTES = 3_000_000_000  # larger than any cache of a processor
+LONG_INDEX = 200_000  # clips
+PREPARED_VIDEOS = 24
+
+
+class Section(StrEnum):
+    """What can be measured by itself."""
+
+    ALL = "all"
+    STEP = "step"  # training steps, memory serving, networks, scores
+    DATA = "data"  # streaming, opening, preparing
 
 
 def bench(
+    section: Annotated[Section, typer.Argument(help="What to measure.")] = Section.ALL,
     repeats: Annotated[int, typer.Option(min=1, help="Timed runs of each alternative; medians are printed.")] = 5,
     hidden: Annotated[str, typer.Option(help="Widths of the layers; default: the released ones.")] = "64,64,64,64",
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the figures to this file.")] = None,
 ) -> None:
-    """Measure training steps, memory serving, the data stream and peak memory. Takes a few minutes; needs no Ray.
+    """Measure training steps and memory serving (step), streaming and preparing (data), or all. Needs no Ray.
 
-    A step whose sources are served ready-made takes turns with the same step running its sources itself. Medians after
-    a warm-up.
+    Takes some minutes. A step whose sources are served ready-made takes turns with the same step running its sources
+    itself; medians after a warm-up. `data` writes 3 GB into the temporary folder, and removes them.
     """
     network = _network(hidden)
     if json_file is not None and not json_file.absolute().parent.is_dir():
@@ -46,18 +68,20 @@ def bench(
         "threads": torch.get_num_threads(),
         "versions": package_versions(),
     }
-    console.print(
-        f"frames 64x64, patch {setting.network.patch_size}, hidden {list(setting.network.hidden)}, kernel "
-        f"{setting.network.kernel_size}, batch {setting.batch_size}, {setting.total_length - 1} steps, float32, "
-        f"{torch.get_num_threads()} threads"
-    )
-    with temporary_home(setting) as (home, clips):
-        figures |= _serving(setting, home, clips, repeats)
-        figures |= _networks(setting, repeats)
-        figures |= _gates(setting)
-        figures |= _scores(setting, repeats)
-        consumed = setting.batch_size / figures["step_4_sources"]["served_s"]
-        figures |= _surroundings(setting, home, clips, repeats, consumed)
+    if section is not Section.DATA:
+        console.print(
+            f"frames 64x64, patch {setting.network.patch_size}, hidden {list(setting.network.hidden)}, kernel "
+            f"{setting.network.kernel_size}, batch {setting.batch_size}, {setting.total_length - 1} steps, float32, "
+            f"{torch.get_num_threads()} threads"
+        )
+        with temporary_home(setting) as (home, clips):
+            figures |= _serving(setting, home, clips, repeats)
+            figures |= _networks(setting, repeats)
+            figures |= _gates(setting)
+            figures |= _scores(setting, repeats)
+            figures |= _surroundings(setting, home, clips, repeats)
+    if section is not Section.STEP:
+        figures |= _data(repeats)
     console.print("not run: a GPU, several nodes, a whole search")
     if json_file is not None:
         json_file.write_text(json.dumps(figures, indent=2))
@@ -141,29 +165,66 @@ def _scores(setting: "Setting", repeats: int) -> dict[str, Any]:
     return {"scores": vars(times)}
 
 
-def _surroundings(setting: "Setting", home: Home, clips: "ClipBlocks", repeats: int, consumed: float) -> dict[str, Any]:
-    """The server, the stream of clips, and peak memory; `consumed` is what training takes, in clips a second."""
-    from platform.measure.data import clips_per_second
+def _surroundings(setting: "Setting", home: Home, clips: "ClipBlocks", repeats: int) -> dict[str, Any]:
+    """The server, and peak memory."""
     from platform.measure.serving import block_compute_seconds, peak_bytes
     from platform.results.scores import readable_bytes
 
-    with console.status("timing a server, the stream and peak memory"):
+    with console.status("timing a server, and peak memory"):
         block_s = block_compute_seconds(setting, home, clips, repeats=max(1, repeats // 2))
-        as_bytes, as_floats = clips_per_second(clips)
         peaks = peak_bytes(setting, home)
     console.print(f"a server puts a block of {setting.block_clips} clips through its source in {block_s:.2f} s")
-    console.print(
-        f"one reader streams {as_bytes:,.0f} clips/s as bytes, {as_floats:,.0f} as floats; training consumes "
-        f"{consumed:.1f} ({as_floats / consumed:,.0f} times less)"
-    )
     peak_text = ", ".join(f"{name} {readable_bytes(size)}" for name, size in peaks.items())
     console.print(f"peak resident memory of a process: {peak_text}")
+    return {"block_compute_s": block_s, "peak_bytes": peaks}
+
+
+def _data(repeats: int) -> dict[str, Any]:
+    """Clips of 20 grey frames of 64x64 from the Arrow store, beside what is promised of it."""
+    from platform.measure.data import clips_of, make_store, opening_times, reader_bytes, stream_rates
+    from platform.measure.preparing import NUM_VIDEOS, preparing
+
+    with tempfile.TemporaryDirectory(prefix="tmu-bench-") as name:
+        folder = Path(name)
+        with console.status(f"writing a store of {STORE_BYTES / 1e9:.0f} GB"):
+            store = make_store(folder / "clips", STORE_BYTES)
+        with console.status("streaming"):
+            rates = stream_rates(clips_of(store), repeats=repeats)
+            extra = reader_bytes(store.path)
+        shutil.rmtree(store.path)
+        with console.status("opening a store with a long index"):
+            opening = opening_times(folder / "long", LONG_INDEX, repeats=repeats)
+        with console.status("preparing videos of KTH's dimensions"):
+            prepared = preparing(folder, PREPARED_VIDEOS)
+    table = Table("data", "measured", "promised", box=None, header_style="bold")
+    per_second = f"{rates.as_floats:,.0f} clips/s, {rates.times_consumed:,.0f} times what training consumes"
+    table.add_row("one reader, as floats", per_second, f"{LEAST_TIMES_CONSUMED} times")
+    table.add_row(
+        "one reader, as bytes",
+        f"{rates.as_bytes:,.0f} clips/s, {rates.share_of_copying:.0%} of copying as many bytes",
+        f"{LEAST_SHARE_OF_COPYING:.0%}",
+    )
+    table.add_row("its first pass, checksums", f"{rates.first_pass:,.0f} clips/s", "")
+    table.add_row("whole stream, both directions", f"{rates.as_batches:,.0f} clips/s", "")
+    table.add_row(
+        "a reader's memory above its imports", f"{extra / 1e6:.0f} MB", f"under {MOST_READER_BYTES / 1e6:.0f} MB"
+    )
+    table.add_row(
+        f"opening {opening.num_clips:,} clips",
+        f"{1000 * opening.open_s:.0f} ms, {1000 * opening.clips_s:.0f} ms to order them",
+        f"under {1000 * MOST_OPEN_S:.0f} ms",
+    )
+    table.add_row(
+        f"preparing KTH ({prepared.num_videos} of {NUM_VIDEOS} videos)",
+        f"{prepared.frames_per_core_s:,.0f} frames/s a core, peak {prepared.peak_bytes / 1e6:.0f} MB",
+        f"{LEAST_PREPARED:,}, under {MOST_PREPARING_BYTES / 1e6:.0f} MB",
+    )
+    console.print(table, "")
     return {
-        "block_compute_s": block_s,
-        "clips_per_s_bytes": as_bytes,
-        "clips_per_s_floats": as_floats,
-        "clips_per_s_consumed": consumed,
-        "peak_bytes": peaks,
+        "stream": vars(rates),
+        "reader_bytes": extra,
+        "opening": vars(opening),
+        "preparing": vars(prepared),
     }
 
 

@@ -132,8 +132,9 @@ class VideoTable:
         ranges = self._table["ranges"].combine_chunks()
         if isinstance(ranges, pa.ChunkedArray):  # a table without rows
             return np.empty((0, 3), np.int64)
-        counts = np.diff(np.from_dlpack(ranges.offsets)) // 2
-        bounds = np.from_dlpack(ranges.flatten()).reshape(-1, 2)
+        offsets = np.from_dlpack(ranges.offsets)
+        counts = np.diff(offsets) // 2
+        bounds = np.from_dlpack(ranges.values)[offsets[0] : offsets[-1]].reshape(-1, 2)
         return np.column_stack([np.repeat(np.arange(len(self)), counts), bounds])
 
     def _is_one_of(self, column: str, names: Iterable[str]) -> np.ndarray:

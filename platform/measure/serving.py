@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,7 @@ from platform.config.benchmark import BenchmarkConfig
 from platform.config.home import Home
 from platform.config.network import NetworkConfig
 from platform.config.training import TrainingConfig
+from platform.measure.processes import in_fresh_process, peak_resident_bytes
 from platform.measure.timing import median_seconds
 from platform.memory.blocks import BlockStore
 from platform.memory.compute import SourceRunner
@@ -165,16 +165,12 @@ def peak_bytes(setting: Setting, home: Home) -> dict[str, int]:
 
 def peak_of(work: Callable[[Setting, Home], None], setting: Setting, home: Home) -> int:
     """Largest resident memory of a fresh process that does this work, a function of a module, in bytes. Linux."""
-    with get_context("spawn").Pool(1) as pool:
-        return pool.apply(_measured, (work, setting, home, torch.get_num_threads()))
+    return in_fresh_process(_measured, work, setting, home)
 
 
-def _measured(work: Callable[[Setting, Home], None], setting: Setting, home: Home, threads: int) -> int:
-    torch.set_num_threads(threads)
+def _measured(work: Callable[[Setting, Home], None], setting: Setting, home: Home) -> int:
     work(setting, home)
-    # Not getrusage: its peak begins with the parent's, which survives fork and exec.
-    status = Path("/proc/self/status").read_text()
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) * 1024
+    return peak_resident_bytes()
 
 
 def imports_alone(setting: Setting, home: Home) -> None:
