@@ -9,8 +9,8 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from platform.benchmarks.benchmark import Benchmark
 from platform.benchmarks.blocks import ClipBlocks, clip_span
-from platform.benchmarks.catalog import Benchmark
 from platform.benchmarks.encoding import MISSING, TOP
 from platform.config.splits import SPLIT_NAMES, SplitName
 

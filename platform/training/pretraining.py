@@ -10,7 +10,7 @@ import torch
 from platform.bank.bank import Bank, count_parameters
 from platform.bank.card import Card, TrainingData, recipe_hash
 from platform.bank.networks import build_network
-from platform.benchmarks.catalog import Benchmark
+from platform.benchmarks.benchmark import Benchmark
 from platform.config.network import NetworkConfig
 from platform.config.training import PretrainingConfig
 from platform.training.evaluation import evaluate

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from rich.table import Table
 
 from platform.bank.bank import Bank
-from platform.benchmarks.catalog import Benchmark
+from platform.benchmarks.benchmark import Benchmark
 from platform.config.home import Home
 from platform.config.run import RunConfig
 from platform.memory.blocks import BlockStore

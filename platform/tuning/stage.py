@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from platform.bank.bank import Bank
-from platform.benchmarks.catalog import Benchmark, open_benchmark
+from platform.benchmarks.benchmark import Benchmark
+from platform.benchmarks.catalog import open_benchmark
 from platform.config.home import Home
 from platform.config.load import dump_run
 from platform.config.run import RunConfig

@@ -14,7 +14,8 @@ from safetensors.torch import load_file, save_file
 
 from platform.bank.bank import Bank, count_parameters
 from platform.bank.networks import add_gates, build_from_card, build_network
-from platform.benchmarks.catalog import Benchmark, open_benchmark
+from platform.benchmarks.benchmark import Benchmark
+from platform.benchmarks.catalog import open_benchmark
 from platform.config.errors import UserError
 from platform.config.home import Home
 from platform.config.reach import memory_of
