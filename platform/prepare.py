@@ -24,6 +24,7 @@ from platform.config.load import benchmark_from, choose_profile, load_run
 from platform.console import Interrupted, console, run
 
 MOST_SKIPPED_SHOWN = 50
+MOST_GROUPS_SHOWN = 25  # KTH's persons
 
 
 def prepare(
@@ -261,7 +262,9 @@ def _print_store(store: FrameStore) -> None:
 
 
 def _shortened(groups: tuple[str, ...]) -> str:
-    return ", ".join(groups) if len(groups) <= 30 else f"{', '.join(groups[:30])} and {len(groups) - 30} more"
+    if len(groups) <= MOST_GROUPS_SHOWN:
+        return ", ".join(groups)
+    return f"{', '.join(groups[:MOST_GROUPS_SHOWN])} and {len(groups) - MOST_GROUPS_SHOWN} more"
 
 
 def _print_list(benchmarks: Path) -> None:
