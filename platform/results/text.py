@@ -19,7 +19,9 @@ def closing_lines(best: TrialRecord, test: Mapping[str, Any] | None, folder: Run
         scores = ", ".join(
             f"{name} {test[name]:.4g} (copying the last frame {test['last_frame'][name]:.4g})"
             for name in shown(test)
-            if test[name] is not None and test["last_frame"].get(name) is not None
+            if not name.startswith(("pod_", "far_"))  # the report has these too
+            and test[name] is not None
+            and test["last_frame"].get(name) is not None
         )
         clips = f"{test['num_clips']} clips never trained or chosen on"
         yield f"[bold]test[/]    {scores} on {escape(test['benchmark'])}, {clips}"
