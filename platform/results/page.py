@@ -20,7 +20,7 @@ from platform.results.importances import importances
 from platform.results.pictures import strips
 from platform.results.record import TrialRecord, flatten
 from platform.results.run_folder import RunFolder
-from platform.results.scores import score, shown
+from platform.results.scores import score, summed_up
 from platform.results.summary import RunSummary
 from platform.results.tables import cell, cost_rows, effect_row, score_rows, setting_rows, source_rows, trials_table
 
@@ -141,7 +141,7 @@ def _not_beaten(summary: RunSummary, best: TrialRecord) -> list[str]:
     test = summary.test
     held = test is not None and test.trial == best.trial
     mine, floor = (test.scores, test.floor) if test is not None and held else (best.metrics, best.last_frame)
-    others = [score(name) for name in shown(mine) if name != summary.score.name and name in floor]
+    others = [score(name) for name in summed_up(mine) if name != summary.score.name and name in floor]
     return [each.label for each in others if not each.is_better(mine[each.name], floor[each.name])]
 
 

@@ -84,6 +84,11 @@ EVENTS = {
 _EVENT = re.compile(rf"({'|'.join(EVENTS)})_([0-9.e+-]+)", re.ASCII)
 
 
+def summed_up(names: Iterable[str]) -> list[str]:
+    """`shown` without pod and far, which csi sums up: for sentences."""
+    return [name for name in shown(names) if not name.startswith(("pod_", "far_"))]
+
+
 def shown(names: Iterable[str]) -> list[str]:
     """Those of `names` that are scores of predictions, in the order in which they are told."""
     there = list(names)

@@ -8,7 +8,7 @@ from rich.markup import escape
 
 from platform.results.record import TrialRecord
 from platform.results.run_folder import RunFolder
-from platform.results.scores import shown
+from platform.results.scores import summed_up
 
 
 def closing_lines(best: TrialRecord, test: Mapping[str, Any] | None, folder: RunFolder) -> Iterator[str]:
@@ -18,10 +18,8 @@ def closing_lines(best: TrialRecord, test: Mapping[str, Any] | None, folder: Run
     if test is not None:
         scores = ", ".join(
             f"{name} {test[name]:.4g} (copying the last frame {test['last_frame'][name]:.4g})"
-            for name in shown(test)
-            if not name.startswith(("pod_", "far_"))  # the report has these too
-            and test[name] is not None
-            and test["last_frame"].get(name) is not None
+            for name in summed_up(test)
+            if test[name] is not None and test["last_frame"].get(name) is not None
         )
         clips = f"{test['num_clips']} clips never trained or chosen on"
         yield f"[bold]test[/]    {scores} on {escape(test['benchmark'])}, {clips}"

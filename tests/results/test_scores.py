@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from platform.results.scores import plain_number, readable_bytes, readable_count, readable_time, score, shown
+from platform.results.scores import plain_number, readable_bytes, readable_count, readable_time, score, shown, summed_up
 
 
 @pytest.mark.parametrize(
@@ -58,5 +58,6 @@ def test_times_counts_and_bytes_are_readable() -> None:
 def test_event_scores_are_told_after_the_others_in_order_of_their_thresholds() -> None:
     names = ["far_16", "csi_133", "epoch", "csi_16", "psnr", "mse", "pod_16"]
     assert shown(names) == ["mse", "psnr", "csi_16", "csi_133", "pod_16", "far_16"]
+    assert summed_up(names) == ["mse", "psnr", "csi_16", "csi_133"]
     assert score("csi_16").axis == "critical success index at 16 (CSI), 0 to 1, higher is better"
     assert not score("far_2.5").higher_is_better
