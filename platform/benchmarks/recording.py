@@ -70,6 +70,16 @@ class Found:
 
 
 def usable_ranges(ranges: Sequence[tuple[int, int]] | None, num_frames: int) -> tuple[tuple[int, int], ...]:
-    """Listed stretches clipped to the frames there are; the whole video when nothing is left of them."""
-    clipped = tuple((max(first, 0), min(end, num_frames)) for first, end in ranges or ())
-    return tuple(stretch for stretch in clipped if stretch[0] < stretch[1]) or ((0, num_frames),)
+    """Listed stretches clipped to the frames there are; the whole video when nothing is left of them.
+
+    Those that touch are one: frames 1-95 and 96-185 are 185 frames in a row, and the public codes cut clips across.
+    """
+    joined: list[tuple[int, int]] = []
+    for first, end in sorted((max(first, 0), min(end, num_frames)) for first, end in ranges or ()):
+        if first >= end:
+            continue
+        if joined and first <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((first, end))
+    return tuple(joined) or ((0, num_frames),)

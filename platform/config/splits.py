@@ -6,6 +6,7 @@ walk is no test. Validation is always cut from the published training part, neve
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import combinations
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -34,6 +35,7 @@ SPLIT_PRESETS: dict[str, dict[str, Any]] = {
 _SHARE = re.compile(r"([0-9]{1,3})%\.\.([0-9]{1,3})%", re.ASCII)
 _NUMBERS = re.compile(r"([0-9]+)\s*-\s*([0-9]+)", re.ASCII)
 _MOST_NUMBERS = 10_000
+_DIGITS = re.compile(r"([0-9]+)", re.ASCII)
 
 
 def parse_groups(value: Any) -> Any:
@@ -55,34 +57,42 @@ def parse_groups(value: Any) -> Any:
     return tuple(dict.fromkeys(names))
 
 
-def matching(patterns: Sequence[str], groups: Iterable[str]) -> tuple[str, ...]:
-    """Those of `groups` that one of the patterns names, in their natural order: numbers as numbers, then texts.
+def matching(
+    patterns: Sequence[str], groups: Iterable[str], *, shared: Iterable[str] | None = None
+) -> tuple[str, ...]:
+    """Those of `groups` that one of the patterns names, in their natural order.
 
-    A range `a..b` holds both ends, and all that begins as its last does: `..2018-12-31` has `2018-12-31T18`. A share
-    `60%..80%` counts groups in that order.
+    A range `a..b` holds both ends, and the parts of its last: `..2018-12-31` has `2018-12-31T18`. A share `60%..80%`
+    counts groups in that order; of `shared` alone where it is given.
     """
     ordered = sorted(set(groups), key=natural)
+    countable = ordered if shared is None else sorted(set(shared), key=natural)
     kept: set[str] = set()
     for pattern in patterns:
         if share := _SHARE.fullmatch(pattern):
-            first, end = (int(percent) * len(ordered) // 100 for percent in share.groups())
-            kept.update(ordered[first:end])
+            first, end = (int(percent) * len(countable) // 100 for percent in share.groups())
+            kept.update(countable[first:end])
         elif ".." in pattern:
             low, high = pattern.split("..")
             kept.update(
                 group
                 for group in ordered
                 if (not low or natural(low) <= natural(group))
-                and (not high or natural(group) <= natural(high) or group.startswith(high))
+                and (not high or natural(group) <= natural(high) or _is_part(group, high))
             )
         elif pattern in ordered:
             kept.add(pattern)
     return tuple(group for group in ordered if group in kept)
 
 
-def natural(group: str) -> tuple[int, str]:
-    """The key that sorts numbers as numbers, before texts."""
-    return (int(group), "") if group.isdecimal() else (1 << 62, group)
+def natural(group: str) -> tuple[int | str, ...]:
+    """The key that sorts numbers as numbers, within texts too: 2, 10, mouse9, mouse10."""
+    return tuple(int(part) if place % 2 else part for place, part in enumerate(_DIGITS.split(group)))
+
+
+def _is_part(group: str, whole: str) -> bool:
+    """An hour of a day, a day of a month; not person 20 of person 2."""
+    return group.startswith(whole) and group[len(whole) :][:1] in ("-", "T")
 
 
 def _check_range(text: str) -> None:
@@ -105,6 +115,19 @@ class SplitConfig(Model):
     train: Groups
     validation: Groups
     test: Groups
+
+    @model_validator(mode="after")
+    def _no_share_twice(self) -> "SplitConfig":
+        shares = [
+            (name, pattern, int(share[1]), int(share[2]))
+            for name in SPLIT_NAMES
+            for pattern in self.groups(name)
+            if (share := _SHARE.fullmatch(pattern))
+        ]
+        for (one, here, first, end), (other, there, begin, stop) in combinations(shares, 2):
+            if one != other and first < stop and begin < end:
+                raise ValueError(f"{here} of {one} and {there} of {other} overlap; a group may be in one split only")
+        return self
 
     @model_validator(mode="after")
     def _no_group_twice(self) -> "SplitConfig":

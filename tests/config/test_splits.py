@@ -39,7 +39,21 @@ def test_ranges_of_dates_hold_both_ends_and_the_hours_of_the_last_day() -> None:
 
 
 def test_ranges_of_numbers_count_as_numbers() -> None:
-    assert matching(("2..10",), ("1", "2", "9", "10", "11")) == ("2", "9", "10")
+    persons = [str(person) for person in range(1, 26)]
+    assert matching(("2..10",), persons) == tuple(persons[1:10])
+    assert matching(("1..2",), persons) == ("1", "2")
+    mice = [f"mouse{number}" for number in range(1, 26)]
+    assert matching(("mouse9..mouse12",), mice) == ("mouse9", "mouse10", "mouse11", "mouse12")
+    assert matching(("mouse1..mouse2",), mice) == ("mouse1", "mouse2")
+
+
+def test_shares_may_count_some_groups_only() -> None:
+    assert matching(("0%..50%", "9"), "123459", shared="2345") == ("2", "3", "9")
+
+
+def test_shares_that_overlap_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"0%\.\.60% of train and 50%\.\.80% of validation overlap"):
+        SplitConfig.model_validate({"train": "0%..60%", "validation": "50%..80%", "test": "80%..100%"})
 
 
 @pytest.mark.parametrize("count", range(3, 40))
