@@ -5,9 +5,10 @@ from itertools import combinations
 
 import numpy as np
 
-from platform.benchmarks.blocks import ClipBlocks
+from platform.benchmarks.blocks import ClipBlocks, clip_span, groups_with_clips
 from platform.benchmarks.overlap import refuse_shared_frames
 from platform.benchmarks.store import FrameStore
+from platform.benchmarks.videos import VideoTable
 from platform.config.benchmark import BenchmarkConfig
 from platform.config.errors import UserError
 from platform.config.splits import SPLIT_NAMES, SplitName, matching
@@ -46,6 +47,7 @@ class Benchmark:
                 input_length=config.input_length,
                 total_length=config.total_length,
                 frame_step=config.frame_step,
+                scan=config.scan,
                 frame_size=config.frame_size,
                 block_clips=config.block_clips,
                 max_clips=getattr(config.max_clips, split),
@@ -71,25 +73,41 @@ class Benchmark:
 
     @cached_property
     def _groups(self) -> dict[SplitName, tuple[str, ...]]:
-        """The groups that each split's names, ranges and shares mean here. Raises UserError where one is in two."""
-        there, asked = self.store.videos.groups, self.config.split
-        groups = {split: matching(asked.groups(split), there) for split in SPLIT_NAMES}
-        for one, other in combinations(SPLIT_NAMES, 2):
-            if shared := set(groups[one]) & set(groups[other]):
-                here, there_too = (", ".join(asked.groups(split)) for split in (one, other))
-                raise UserError(
-                    f"{', '.join(sorted(shared)[:5])} of {self.label} stand in both {one} ({here}) and {other} "
-                    f"({there_too}); let the ranges in split end before they meet."
-                )
-        if len(there) < len(SPLIT_NAMES) and "%" in "".join(asked.train):  # shares of what cannot be shared out
-            raise UserError(self._too_few_groups(there))
-        return {split: groups[split] or asked.groups(split) for split in SPLIT_NAMES}
+        groups = split_groups(self.config, self.store.videos, self.label)
+        if "%" in "".join(self.config.split.train) and not all(groups.values()):  # shares of what cannot be shared out
+            raise UserError(self._too_few_groups())
+        return {split: groups[split] or self.config.split.groups(split) for split in SPLIT_NAMES}
 
-    def _too_few_groups(self, there: tuple[str, ...]) -> str:
-        held = f"{self.store.path} holds {len(there)} group{'s' if len(there) > 1 else ''} ({', '.join(there)})"
-        repair = "Add files of other days, persons or events"
-        if self.store.manifest.encoding is not None:
-            repair += ", or cut these into shorter events: prepare again with --event-hours 2 --replace"
-        elif self.config.is_own:
+    def _too_few_groups(self) -> str:
+        config, manifest, there = self.config, self.store.manifest, self.store.videos.groups
+        held = f"{self.store.path} holds {len(there)} group{'s' if len(there) > 1 else ''} ({', '.join(there[:8])})"
+        span = clip_span(config.total_length, config.frame_step)
+        fitting = groups_with_clips(self.store.videos, config.categories, config.total_length, config.frame_step)
+        if len(fitting) < len(there):
+            held += f", and clips of {span} frames fit into {len(fitting)} of them"
+        repair = "Add files of other days, persons or events, or shorten the clips"
+        step_s = manifest.provenance.get("step_s", "")
+        if step_s.isdecimal():
+            hours = -(-span * int(step_s) // 3600)
+            repair += f", or cut these into shorter events: prepare again with --event-hours {hours} --replace"
+        elif config.is_own:
             repair += ", or name what tells them apart: prepare again with --group-by REGEX --replace"
         return f"{held}; train, validation and test need one each, for no group may be in two. {repair}."
+
+
+def split_groups(config: BenchmarkConfig, videos: VideoTable, label: str) -> dict[SplitName, tuple[str, ...]]:
+    """The groups that each split's names, ranges and shares mean among these videos.
+
+    Shares are of groups in which a clip fits. Raises UserError where one group is in two splits.
+    """
+    there, asked = videos.groups, config.split
+    shared = groups_with_clips(videos, config.categories, config.total_length, config.frame_step)
+    groups = {split: matching(asked.groups(split), there, shared=shared) for split in SPLIT_NAMES}
+    for one, other in combinations(SPLIT_NAMES, 2):
+        if both := set(groups[one]) & set(groups[other]):
+            here, there_too = (", ".join(asked.groups(split)) for split in (one, other))
+            raise UserError(
+                f"{', '.join(sorted(both)[:5])} of {label} stand in both {one} ({here}) and {other} ({there_too}); let "
+                "the ranges in split end before they meet."
+            )
+    return groups

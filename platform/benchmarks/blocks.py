@@ -17,7 +17,7 @@ from platform.benchmarks.scatter import clip_keys
 from platform.benchmarks.store import FrameStore
 from platform.benchmarks.videos import VideoTable
 from platform.benchmarks.views import Augment, Views
-from platform.config.clips import CropConfig
+from platform.config.clips import CropConfig, Scan
 from platform.config.errors import UserError
 
 ORDER_VERSION = 2
@@ -36,11 +36,13 @@ def list_clips(
     stride: Mapping[str, int],
     total_length: int,
     frame_step: int = 1,
+    scan: Scan = "forward",
 ) -> np.ndarray:
     """Every clip of these groups and categories, in the store's order: int64 (clips, 2) of video number, first frame.
 
     Clips start `stride` frames apart within a usable stretch and never leave it. The stride is looked up by category,
-    then under "default"; where neither is given, clips touch and do not overlap.
+    then under "default"; where neither is given, clips touch and do not overlap. Frames that are left over lie at the
+    end of a stretch, or at its beginning where `scan` is backward.
     """
     span = clip_span(total_length, frame_step)
     kept = videos.of_groups(groups)
@@ -50,10 +52,24 @@ def list_clips(
     video, first, end = stretches.T
     step = videos.by_category(dict(stride), stride.get("default", span))[video]
     num_clips = np.maximum((end - span - first) // step + 1, 0)
+    if scan == "backward":
+        first = first + (end - span - first) % step
     place = np.arange(num_clips.sum()) - np.repeat(np.cumsum(num_clips) - num_clips, num_clips)  # within its stretch
     return np.column_stack(
         [np.repeat(video, num_clips), np.repeat(first, num_clips) + place * np.repeat(step, num_clips)]
     )
+
+
+def groups_with_clips(
+    videos: VideoTable, categories: Sequence[str] | None, total_length: int, frame_step: int
+) -> set[str]:
+    """Groups in which a clip fits somewhere."""
+    video, first, end = videos.stretches.T
+    long_enough = np.zeros(len(videos), bool)
+    long_enough[video[end - first >= clip_span(total_length, frame_step)]] = True
+    if categories is not None:
+        long_enough &= videos.of_categories(categories)
+    return videos.groups_of(long_enough)
 
 
 def permuted(clips: np.ndarray, fingerprint: str) -> np.ndarray:
@@ -85,6 +101,7 @@ class ClipBlocks:
         input_length: int,
         total_length: int,
         frame_step: int = 1,
+        scan: Scan = "forward",
         frame_size: int,
         block_clips: int,
         max_clips: int | None = None,
@@ -110,9 +127,10 @@ class ClipBlocks:
             stride=stride,
             total_length=total_length,
             frame_step=frame_step,
+            scan=scan,
         )
         if not len(clips):
-            raise _no_clips(store, groups, categories, total_length, frame_step)
+            raise _no_clips(store, groups, categories, input_length, total_length, frame_step)
         if self.views.place == "grid":
             clips = _with_tiles(clips, self.views.num_tiles)
         kept = permuted(clips, manifest.fingerprint)[:max_clips]
@@ -194,7 +212,12 @@ def epoch_blocks(num_blocks: int, seed: int, epoch: int) -> list[int]:
 
 
 def _no_clips(
-    store: FrameStore, groups: Sequence[str], categories: Sequence[str] | None, total_length: int, frame_step: int
+    store: FrameStore,
+    groups: Sequence[str],
+    categories: Sequence[str] | None,
+    input_length: int,
+    total_length: int,
+    frame_step: int,
 ) -> UserError:
     manifest, videos = store.manifest, store.videos
     there = videos.of_groups(groups)
@@ -213,8 +236,11 @@ def _no_clips(
         )
     _, first, end = videos.stretches[fitting[videos.stretches[:, 0]]].T
     longest = int((end - first).max())
+    possible = (longest - 1) // frame_step + 1
+    repair = "Name other groups in split, or lower frame_step and the lengths."
+    if possible > input_length:
+        repair = f"Set total_length to {possible} or less."
     return UserError(
-        f"no clip of {total_length} frames, {frame_step} apart, fits: the longest usable stretch of group "
-        f"{asked} has {longest}. "
-        f"Set total_length to {(longest - 1) // frame_step + 1} or less."
+        f"no clip of {total_length} frames, {frame_step} apart, fits: the longest usable stretch of group {asked} has "
+        f"{longest}. {repair}"
     )

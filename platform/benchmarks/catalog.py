@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace as changed
 from pathlib import Path
 
-from platform.benchmarks.benchmark import Benchmark
+from platform.benchmarks.benchmark import Benchmark, split_groups
 from platform.benchmarks.blocks import list_clips
 from platform.benchmarks.loading import default_workers
 from platform.benchmarks.progress import progress_bar
@@ -25,7 +25,7 @@ from platform.config.benchmark import BenchmarkConfig
 from platform.config.datasets import OWN
 from platform.config.errors import UserError
 from platform.config.home import Home
-from platform.config.splits import SPLIT_NAMES, SplitName, matching
+from platform.config.splits import SplitName
 
 NATIVE_SIZE = 64  # stand-ins are made at this size where the wanted one divides it
 
@@ -34,7 +34,8 @@ def find_benchmark(config: BenchmarkConfig, home: Home) -> Benchmark | None:
     """The prepared benchmark, or None. Touches nothing. Raises UserError when what is there is damaged."""
     sizes = [size for size in _real_sizes(config, home) if _fits(config, size)]
     if sizes:
-        return Benchmark(config, FrameStore.open(store_folder(home.benchmarks, config.dataset, min(sizes))))
+        size = _only_size(config, sizes, home.benchmarks)
+        return Benchmark(config, FrameStore.open(store_folder(home.benchmarks, config.dataset, size)))
     folder = _stand_in_folder(config, home)
     if config.on_missing == "synthetic" and folder.exists():
         store = FrameStore.open(folder)
@@ -79,7 +80,9 @@ def published_name(config: BenchmarkConfig, home: Home) -> str | None:
     if (remote := remote_of(home)) is None:
         return None
     sizes = [size for size in _sizes(config, remote.names()) if _fits(config, size)]
-    return store_folder(home.benchmarks, config.dataset, min(sizes)).name if sizes else None
+    if not sizes:
+        return None
+    return store_folder(home.benchmarks, config.dataset, _only_size(config, sizes, remote.uri)).name
 
 
 def _fetched(config: BenchmarkConfig, home: Home) -> Benchmark | None:
@@ -102,14 +105,15 @@ def estimate_clips(config: BenchmarkConfig, home: Home) -> dict[SplitName, int]:
     videos, crop = _indexed(found.recordings), config.crop
     tiles = num_tiles(found.frame_size, crop.side) if crop is not None and crop.place == "grid" else 1
     counts: dict[SplitName, int] = {}
-    for split in SPLIT_NAMES:
+    for split, groups in split_groups(config, videos, f"{config.dataset} (synthetic)").items():
         clips = list_clips(
             videos,
-            matching(config.split.groups(split), videos.groups),
+            groups,
             categories=config.categories,
             stride=config.stride,
             total_length=config.total_length,
             frame_step=config.frame_step,
+            scan=config.scan,
         )
         counts[split] = min(tiles * len(clips), getattr(config.max_clips, split) or tiles * len(clips))
     return counts
@@ -201,10 +205,22 @@ def _sizes(config: BenchmarkConfig, folders: Iterable[str]) -> list[int]:
 def _fits(config: BenchmarkConfig, size: int) -> bool:
     """Can clips be cut from stored frames of this size? Where a crop is asked for, its side is what is shrunk."""
     side = size if config.crop is None else config.crop.side
-    return side <= size and side % config.frame_size == 0
+    return side <= size and side % config.frame_size == 0 and config.stored_size in (None, size)
+
+
+def _only_size(config: BenchmarkConfig, sizes: Sequence[int], place: object) -> int:
+    """Whole frames look alike from every size. A crop does not: it is a part of another extent of each."""
+    if config.crop is not None and len(sizes) > 1:
+        raise UserError(
+            f"{place} has {config.dataset} in frames of {' and '.join(map(str, sizes))} pixels, of which a crop of "
+            f"{config.crop.side} would be parts of another extent. Set benchmark.stored_size to one of them."
+        )
+    return min(sizes)
 
 
 def _size_for(config: BenchmarkConfig) -> int:
+    if config.stored_size is not None:
+        return config.stored_size
     if config.crop is not None:
         return max(NATIVE_SIZE, config.crop.side)
     return NATIVE_SIZE if NATIVE_SIZE % config.frame_size == 0 else config.frame_size

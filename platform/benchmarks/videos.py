@@ -121,6 +121,11 @@ class VideoTable:
     def of_categories(self, categories: Iterable[str]) -> np.ndarray:
         return self._is_one_of("category", categories)
 
+    def groups_of(self, which: np.ndarray) -> set[str]:
+        """The groups of these videos, bool (videos,)."""
+        names = self._names("group")
+        return {names[code] for code in np.unique(self._codes("group")[which]).tolist()}
+
     def by_category(self, value: dict[str, int], default: int) -> np.ndarray:
         """`value` of each video's category: int64 (videos,)."""
         values = [value.get(name, default) for name in self._names("category")]

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PositiveInt, field_validator, model_validator
 
-from platform.config.clips import CropConfig
+from platform.config.clips import CropConfig, Scan
 from platform.config.datasets import MOST_DIGITS, OWN, dataset_named
 from platform.config.model import Model
 from platform.config.presets import with_preset
@@ -43,6 +43,9 @@ class BenchmarkConfig(Model):
     split: Annotated[SplitConfig, BeforeValidator(split_from_preset)] = None  # type: ignore[assignment]
     # Stored frames from one clip's first to the next one's, by category or "default"; {}: clips touch.
     stride: Annotated[dict[str, PositiveInt], BeforeValidator(_stride_by_category)] = {}
+    scan: Scan = "forward"  # from which end of a stretch clips are counted off
+    # Pixels of the prepared frames to use, of a radar's the shorter side; None: the smallest that fits.
+    stored_size: PositiveInt | None = None
     crop: CropConfig | None = None  # the part of a stored frame that is seen; None: the largest square in its middle
     augment: Literal["none", "mirror", "symmetries"] = "none"
     variants: PositiveInt = 1  # how many crops and augmentations of a clip there are: its memories are stored for each
@@ -98,6 +101,15 @@ class BenchmarkConfig(Model):
                 raise ValueError(f"{category!r} is no category of {self.name}; known: {', '.join(known)}")
         if self.name == "flying_digits" and self.categories is not None:
             raise ValueError("flying_digits has no categories; remove that key")
+        side, name = (self.stored_size, "stored_size") if self.crop is None else (self.crop.side, "crop.side")
+        if side is not None and side % self.frame_size:
+            larger = max(side // self.frame_size, 1) * self.frame_size
+            raise ValueError(
+                f"{name} {side} is no multiple of frame_size {self.frame_size}, to which it is shrunk; set {name} to "
+                f"{larger}, or frame_size to a divisor of it"
+            )
+        if self.crop is not None and self.stored_size is not None and self.crop.side > self.stored_size:
+            raise ValueError(f"crop.side {self.crop.side} does not fit into stored_size {self.stored_size}; lower it")
         if self.augment != "none" and self.variants == 1:
             raise ValueError(f"augment: {self.augment} with one variant changes nothing; set variants to 2 or more")
         if self.variants > 1 and self.augment == "none" and (self.crop is None or self.crop.place != "random"):

@@ -1,10 +1,12 @@
-"""Which part of a stored frame a network sees."""
+"""Which clips a stretch of frames gives, and which part of a stored frame a network sees."""
 
 from typing import Literal
 
 from pydantic import PositiveInt
 
 from platform.config.model import Model
+
+Scan = Literal["forward", "backward"]  # from which end of a stretch clips are counted off
 
 
 class CropConfig(Model):

@@ -9,6 +9,8 @@ from typing import Any
 
 from platform.config.errors import nearest
 
+ELSEWHERE = ("frame_size", "input_length", "total_length", "frame_step")  # what a preset says of other data too
+
 # Clips of the slow actions touch; those of the fast ones, of which there are few frames, start every third frame.
 KTH_STRIDES = {"jogging": 3, "running": 3}
 
@@ -21,6 +23,7 @@ def _kth(size: int, predicted: int, split: str) -> dict[str, Any]:
         "total_length": 10 + predicted,
         "split": split,
         "stride": {"default": 10 + predicted, **KTH_STRIDES},
+        "scan": "backward",
     }
 
 
@@ -55,10 +58,17 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 def with_preset(benchmark: Mapping[str, Any]) -> dict[str, Any]:
-    """What the benchmark's `preset` says, with its own keys over that. Raises ValueError for a name that is none."""
+    """What the benchmark's `preset` says, with its own keys over that. Raises ValueError for a name that is none.
+
+    Beside the `name` of another data set only the preset's lengths and sizes count: its splits and starts are of its
+    own.
+    """
     name = benchmark.get("preset")
     if name is None:
         return dict(benchmark)
     if name not in PRESETS:
         raise ValueError(f"no benchmark preset {name!r}{nearest(str(name), PRESETS)}; known: {', '.join(PRESETS)}")
-    return {**PRESETS[name], **benchmark}
+    preset = PRESETS[name]
+    if benchmark.get("name", preset["name"]) != preset["name"]:
+        preset = {key: value for key, value in preset.items() if key in ELSEWHERE}
+    return {**preset, **benchmark}

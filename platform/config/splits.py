@@ -57,9 +57,7 @@ def parse_groups(value: Any) -> Any:
     return tuple(dict.fromkeys(names))
 
 
-def matching(
-    patterns: Sequence[str], groups: Iterable[str], *, shared: Iterable[str] | None = None
-) -> tuple[str, ...]:
+def matching(patterns: Sequence[str], groups: Iterable[str], *, shared: Iterable[str] | None = None) -> tuple[str, ...]:
     """Those of `groups` that one of the patterns names, in their natural order.
 
     A range `a..b` holds both ends, and the parts of its last: `..2018-12-31` has `2018-12-31T18`. A share `60%..80%`

@@ -200,3 +200,10 @@ def test_a_frame_step_takes_every_nth_frame(make_store: MakeStore) -> None:
 def test_a_clip_with_a_frame_step_stays_inside_its_stretch(make_store: MakeStore) -> None:
     blocks = blocks_of(make_store(1, num_frames=14), total_length=5, frame_step=3, stride={"default": 1})
     assert sorted(name.partition("@")[2] for name in blocks.clip_names(0)) == ["0", "1"]
+
+
+def test_backward_leaves_frames_over_at_the_beginning_of_a_stretch(make_store: MakeStore) -> None:
+    store = make_store(1, num_frames=30)
+    for scan, starts in (("forward", {0, 12}), ("backward", {6, 18})):
+        names = all_names(blocks_of(store, total_length=12, stride={}, scan=scan))
+        assert {int(name.split("@")[1]) for name in names} == starts

@@ -206,3 +206,39 @@ def test_what_has_no_stand_in_says_so(home: Home) -> None:
         open_benchmark(config, home)
     with pytest.raises(UserError, match="no stand-in"):
         estimate_clips(config, home)
+
+
+def test_a_crop_of_several_prepared_sizes_says_which_are_there_and_asks(home: Home, recordings: Any) -> None:
+    for size in (16, 32):
+        put_real(home, recordings, size)
+    crop = {"crop": {"side": 16}}
+    with pytest.raises(UserError, match=r"kth in frames of 16 and 32 pixels.*Set benchmark\.stored_size to one"):
+        find_benchmark(kth_config(**crop), home)
+    found = find_benchmark(kth_config(**crop, stored_size=32), home)
+    assert found is not None
+    assert found.store.path.name == "kth-32"
+    whole = find_benchmark(kth_config(), home)
+    assert whole is not None
+    assert whole.store.path.name == "kth-16"
+
+
+def test_shares_are_of_groups_in_which_a_clip_fits(home: Home, recordings: Any) -> None:
+    """The last of four events was cut off after a frame: it is no fifth of the data."""
+    videos = recordings(4, 30, 16)
+    videos[3] = replace(videos[3], load=lambda: np.zeros((1, 16, 16, 1), np.uint8))
+    videos = [replace(video, group=f"2020-01-0{day}") for day, video in enumerate(videos, 1)]
+    found = Found(videos, frame_size=(16, 16))
+    write_store(home.benchmarks / "own_lab-16", found, dataset="own_lab", synthetic=False, reader_version="1")
+    benchmark = open_benchmark(own_config(), home)
+    assert [benchmark.blocks(split).groups for split in SPLIT_NAMES] == [
+        ("2020-01-01",),
+        ("2020-01-02",),
+        ("2020-01-03",),
+    ]
+
+
+def test_the_dry_run_refuses_splits_that_the_run_would_refuse(home: Home) -> None:
+    split = {"train": "..2019-02-01", "validation": "2019-01-01..2019-05-31", "test": "2019-06-01.."}
+    config = BenchmarkConfig.model_validate({"name": "bom", "split": split, "on_missing": "synthetic"})
+    with pytest.raises(UserError, match=r"of bom \(synthetic\) stand in both train"):
+        estimate_clips(config, home)

@@ -109,3 +109,23 @@ def test_a_measured_field_has_thresholds_and_pictures_have_none() -> None:
 def test_names_and_choices_that_fit_nothing_are_refused_with_the_repair(given: dict[str, object], repair: str) -> None:
     with pytest.raises(ValueError, match=repair):
         BenchmarkConfig.model_validate(given)
+
+
+def test_a_preset_of_another_data_set_gives_its_lengths_and_sizes_only() -> None:
+    config = BenchmarkConfig.model_validate({"preset": "sevir_13_12", "name": "bom"})
+    assert (config.frame_size, config.input_length, config.total_length) == (128, 13, 25)
+    assert (config.stride, config.split.train) == ({}, ("0%..60%",))
+    assert config.thresholds == (0.5, 2.0, 5.0, 10.0, 30.0)
+
+
+@pytest.mark.parametrize(
+    ("given", "repair"),
+    [
+        ({"frame_size": 32, "crop": {"side": 48}}, "set crop.side to 32, or frame_size to a divisor"),
+        ({"frame_size": 32, "stored_size": 100}, "set stored_size to 96"),
+        ({"frame_size": 32, "stored_size": 64, "crop": {"side": 96}}, "does not fit into stored_size 64"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_refused_before_anything_is_on_disk(given: dict[str, object], repair: str) -> None:
+    with pytest.raises(ValueError, match=repair):
+        BenchmarkConfig.model_validate({"name": "bom", **given})
