@@ -45,7 +45,8 @@ class Recording:
 
     `load()` returns uint8 (T, H, W, C), of a field levels as its `Encoding` says, or raises UnusableFile. `ranges` are
     half-open, 0-based usable stretches as the data set lists them (clipped to the real length when stored); None means
-    all of it. `key` changes when the frames could: stored work with the same key is reused.
+    all of it. `key` changes when the file's frames could: stored work with the same key, and the same size, channels,
+    encoding and fit (see `Found`), is reused.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Found:
     frame_size: tuple[int, int]  # (H, W) as stored
     channels: int = 1
     encoding: Encoding | None = None  # of a measured field; None: pictures
+    fit: str = ""  # what decides how pictures become frames, `Fit.stamp()`: the same files stored otherwise are others
     skipped: tuple[SkippedFile, ...] = ()
     provenance: dict[str, str] = field(default_factory=dict)
 

@@ -113,8 +113,10 @@ def _silent(done: int, total: int, now: str) -> None:
 
 
 def _key(recording: Recording, found: Found, reader_version: str) -> str:
+    """Changes when anything does that the stored frames of this recording, or its line in the index, depend on."""
     of_reader = [recording.name, recording.group, recording.category, recording.key, recording.ranges]
-    parts = [*of_reader, *found.frame_size, reader_version]
+    means = None if found.encoding is None else found.encoding.model_dump()
+    parts = [*of_reader, *found.frame_size, found.channels, means, found.fit, reader_version]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 

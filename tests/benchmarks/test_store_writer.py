@@ -13,11 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from platform.benchmarks.encoding import Encoding
 from platform.benchmarks.recording import Found, Recording, UnusableFile, usable_ranges
 from platform.benchmarks.store import FrameStore
 from platform.benchmarks.store_writer import write_store
 from platform.config.errors import UserError
 
+RAIN = Encoding(unit="mm/h", scale="rain", lowest=0, highest=60)
 Recordings = Callable[..., list[Recording]]
 
 # A process of its own that stores ten videos, a shard each, and does something drastic when it loads the fourth.
@@ -129,6 +131,49 @@ def test_finished_shards_of_other_inputs_are_not_taken_over(tmp_path: Path) -> N
     videos[1] = replace(videos[1], key="the file was changed")
     store(tmp_path / "kth-8", replace(found, recordings=videos))
     assert loaded == list(range(1, 10))
+
+
+def in_colour(loaded: list[int]) -> Found:
+    found = same_videos(loaded)
+    videos = [replace(video, load=partial(_three_times, video.load)) for video in found.recordings]
+    return replace(found, recordings=videos, channels=3)
+
+
+def _three_times(load: Callable[[], np.ndarray]) -> np.ndarray:
+    return np.repeat(load(), 3, axis=-1)
+
+
+def test_finished_shards_of_other_channels_are_not_taken_over(tmp_path: Path) -> None:
+    drastic_run(tmp_path / "kth-8", "os._exit(1)")
+    loaded: list[int] = []
+    assert store(tmp_path / "kth-8", in_colour(loaded)).manifest.channels == 3
+    assert loaded == list(range(10))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda found: in_colour([]),
+        lambda found: replace(found, fit="the middle half"),
+        lambda found: replace(found, encoding=RAIN),
+    ],
+    ids=["channels", "fit", "encoding"],
+)
+def test_the_same_files_stored_otherwise_are_something_else(tmp_path: Path, changed: Callable[[Found], Found]) -> None:
+    first, other = same_videos([]), changed(same_videos([]))
+    store(tmp_path / "kth-8", first)
+    with pytest.raises(UserError, match=r"already holds 10 videos.*--replace"):
+        store(tmp_path / "kth-8", other)
+    made = store(tmp_path / "kth-8", other, replace=True).manifest
+    assert (made.channels, made.encoding) == (other.channels, other.encoding)
+
+
+def test_the_fingerprint_is_of_the_content_alone(tmp_path: Path) -> None:
+    """Results refer to it: what was prepared by an earlier version keeps its own, and fit and keys do not count."""
+    before = "37c7498f1a022d1f720fa89d682bc4fa7da1123b374ee66a26801e5f82004679"
+    for number, fit in enumerate(("", "the middle half")):
+        found = replace(same_videos([]), fit=fit)
+        assert store(tmp_path / f"s{number}", found).manifest.fingerprint == before
 
 
 def test_the_same_inputs_are_not_stored_twice(tmp_path: Path) -> None:

@@ -98,7 +98,8 @@ def find_human36m(folder: Path, wanted: Wanted) -> Found:
     return Found(
         recordings,
         frame_size=(wanted.size, wanted.size),
-        channels=3,
+        channels=fit.channels,
+        fit=fit.stamp(),
         skipped=tuple(skipped),
         provenance={
             "source": str(folder),

@@ -76,6 +76,7 @@ def find_kth(folder: Path, wanted: Wanted) -> Found:
     return Found(
         list(recordings.values()),
         frame_size=(wanted.size, wanted.size),
+        fit=fit.stamp(),
         skipped=tuple(skipped),
         provenance={"source": str(folder)},
     )

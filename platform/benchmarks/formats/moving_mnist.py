@@ -79,6 +79,7 @@ def find_moving_mnist(folder: Path, wanted: Wanted) -> Found:
     return Found(
         [recording for pool in POOLS for recording in pools.get(pool, ())],
         frame_size=(wanted.size, wanted.size),
+        fit=fit.stamp(),
         skipped=tuple(skipped),
         provenance={"source": str(folder), **({"generated_from_mnist": ", ".join(made)} if made else {})},
     )

@@ -69,6 +69,7 @@ def find_own(folder: Path, wanted: Wanted) -> Found:
         recordings,
         frame_size=(wanted.size, wanted.size),
         channels=fit.channels,
+        fit=fit.stamp(),
         skipped=tuple(skipped),
         provenance={"source": str(folder), "groups": wanted.group_by or "sub-folders, else files"},
     )

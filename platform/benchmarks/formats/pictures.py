@@ -48,6 +48,10 @@ class Fit:
     channels: Literal[1, 3] = 1  # grey, or red, green and blue
     part: Literal["whole", "half", "square"] = "whole"
 
+    def stamp(self) -> str:
+        """Changes when the frames of the same pictures do."""
+        return f"{self.part}-{self.size}-{self.channels}"
+
     def frame(self, picture: np.ndarray) -> np.ndarray:
         """uint8 (H, W) grey or (H, W, 3) -> (size, size, channels)."""
         if picture.ndim == 2:

@@ -25,6 +25,7 @@ def find_weizmann(folder: Path, wanted: Wanted) -> Found:
     """Every video in `folder` or below it; an actor is a group, an action a category. Raises UserError without any."""
     require_folder(folder, "Weizmann's AVI files")
     files, skipped = files_below(folder, "*.[aA][vV][iI]")
+    fit = Fit(wanted.size)
     recordings: dict[str, Recording] = {}
     for file in sorted(files, key=lambda file: (file.name, file)):
         match = VIDEO_NAME.fullmatch(file.name)
@@ -40,7 +41,7 @@ def find_weizmann(folder: Path, wanted: Wanted) -> Found:
             group=match[2].lower(),
             category=match[3].lower(),
             key=stamp(file),
-            load=partial(load_video, file, Fit(wanted.size)),
+            load=partial(load_video, file, fit),
             num_frames=promised_frames(file),
         )
     if not recordings:
@@ -50,6 +51,7 @@ def find_weizmann(folder: Path, wanted: Wanted) -> Found:
     return Found(
         list(recordings.values()),
         frame_size=(wanted.size, wanted.size),
+        fit=fit.stamp(),
         skipped=tuple(skipped),
         provenance={"source": str(folder)},
     )

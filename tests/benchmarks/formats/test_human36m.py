@@ -9,6 +9,8 @@ from PIL import Image
 
 from platform.benchmarks.formats.human36m import find_human36m
 from platform.benchmarks.recording import Found, UnusableFile, Wanted
+from platform.benchmarks.store import FrameStore
+from platform.benchmarks.store_writer import write_store
 from platform.config.errors import UserError
 
 
@@ -45,6 +47,22 @@ def test_lists_give_whole_pictures_of_what_they_name(tmp_path: Path) -> None:
     frames = one.load()
     assert frames[:, 4, 4, 0].tolist() == [6, 11, 16, 21, 26, 31, 36, 41]
     assert (frames[0, 0, 0] == 0).all()  # the rim is seen
+
+
+def test_a_list_added_to_the_same_pictures_makes_another_store(tmp_path: Path) -> None:
+    put(tmp_path / "h", "S1_Walking.1", range(1, 22, 5))
+
+    def stored(*, replace: bool = False) -> FrameStore:
+        found = find_human36m(tmp_path / "h", Wanted(8))
+        return write_store(
+            tmp_path / "s", found, dataset="human36m", synthetic=False, reader_version="1", replace=replace
+        )
+
+    middle = np.array(stored().frames(0))
+    (tmp_path / "h" / "train.txt").write_text("S1_Walking.1_,1,21\n")  # the same frames, but whole
+    with pytest.raises(UserError, match="--replace"):
+        stored()
+    assert not np.array_equal(stored(replace=True).frames(0), middle)
 
 
 def test_a_missing_frame_ends_a_stretch(tmp_path: Path) -> None:

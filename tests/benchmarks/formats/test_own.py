@@ -130,6 +130,23 @@ def test_all_is_grey_only_where_nothing_is_coloured_or_grey_is_asked_for(tmp_pat
     assert [one.load().shape for one in grey.recordings] == [(2, 8, 8, 1)] * 2
 
 
+def test_grey_after_colour_is_another_store(tmp_path: Path) -> None:
+    put_pictures(tmp_path / "own" / "red", ["1.png", "2.png"], colour=True)
+
+    def stored(*, grey: bool, replace: bool = False) -> int:
+        found = find_own(tmp_path / "own", Wanted(8, grey=grey))
+        store = write_store(
+            tmp_path / "s", found, dataset="own_lab", synthetic=False, reader_version="1", replace=replace
+        )
+        return store.manifest.channels
+
+    assert stored(grey=False) == 3
+    with pytest.raises(UserError, match="--replace"):
+        stored(grey=True)
+    assert stored(grey=True, replace=True) == 1
+    assert stored(grey=True) == 1
+
+
 def test_the_largest_square_in_the_middle_is_seen(tmp_path: Path) -> None:
     video = np.zeros((1, 2, 10, 30), np.uint8)
     video[..., 10:20] = 90

@@ -53,6 +53,12 @@ def test_tiny_pictures_are_seen_too(part: str, shape: tuple[int, ...]) -> None:
         assert (Fit(8, channels, part).frame(picture) == 77).all()  # type: ignore[arg-type]
 
 
+def test_the_stamp_of_a_fit_tells_apart_what_gives_other_frames() -> None:
+    fits = [Fit(8), Fit(9), Fit(8, 3), Fit(8, 1, "half"), Fit(8, 1, "square")]
+    assert len({fit.stamp() for fit in fits}) == 5
+    assert Fit(8).stamp() == Fit(8, 1, "whole").stamp()
+
+
 def test_grey_is_luma_and_grey_pictures_stay_as_they_are_in_colour() -> None:
     assert (grey_of([np.full((4, 4), value, np.uint8) for value in (255, 0, 0)]) == 76).all()
     same = noise(4, 4)
