@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from platform.benchmarks.catalog import list_prepared, open_benchmark, prepare_dataset, reader_of
+from platform.benchmarks.catalog import NATIVE_SIZE, list_prepared, open_benchmark, prepare_dataset, reader_of
 from platform.benchmarks.loading import default_workers
 from platform.benchmarks.progress import progress_bar
 from platform.benchmarks.recording import DAY, NumClips, Wanted
@@ -40,8 +40,14 @@ def prepare(
         typer.Option("--to", help="Folder for the store; searches look in TMU_HOME/benchmarks, the default."),
     ] = None,
     size: Annotated[
-        int, typer.Option(min=8, max=512, help="Pixels a side of the stored frames; of a radar's, the shorter side.")
-    ] = 64,
+        int | None,
+        typer.Option(
+            min=8,
+            max=512,
+            help=f"Pixels a side of the stored frames; of a radar's, the shorter side. {NATIVE_SIZE} if not given.",
+            show_default=False,
+        ),
+    ] = None,
     digits: Annotated[str, typer.Option(help="flying_digits: how many digits fly, one store each.")] = "1,2,3",
     clips: Annotated[
         str | None,
@@ -101,13 +107,27 @@ def prepare(
     python -m platform.prepare kth --synthetic
     """
     benchmarks = (target or Home.from_environment().benchmarks).expanduser().absolute()
+    for mode, chosen in (("--list", show), ("--look", look), ("--fetch", fetch), ("--publish", publish)):
+        preparing = {
+            "--from": source,
+            "--synthetic": synthetic,
+            "--clips": clips,
+            "--group-by": group_by,
+            "--grey": grey,
+            "--workers": workers,
+            "--event-hours": event_hours != DAY,
+        }
+        if chosen and (idle := next((option for option, given in preparing.items() if given), None)):
+            raise UserError(f"{mode} prepares nothing, so that {idle} would change nothing. Drop one of them.")
     if show:
         _print_list(benchmarks)
         return
     if name is None:
         raise UserError(f"which benchmark? Name one of {', '.join(DATASETS)}, or {OWN}NAME; see --list and --help.")
     if look:
-        _look(name, digits, benchmarks, overrides or [])
+        if target is not None:
+            raise UserError("--look draws what searches find, below TMU_HOME; set that instead of --to.")
+        _look(name, digits, size, overrides or [])
         return
     if overrides:
         raise UserError("--set says how clips are cut for --look; what is prepared holds whole videos. Add --look.")
@@ -124,7 +144,11 @@ def prepare(
     if source is not None and synthetic:
         raise UserError("--from reads real files and --synthetic makes a stand-in; give one of them.")
     wanted = Wanted(
-        size, num_clips=_parse_clips(clips, name), event_hours=event_hours, group_by=_pattern(group_by), grey=grey
+        size or NATIVE_SIZE,
+        num_clips=_parse_clips(clips, name),
+        event_hours=event_hours,
+        group_by=_pattern(group_by),
+        grey=grey,
     )
     _refuse_idle(name, wanted)
     for dataset in datasets:
@@ -151,11 +175,13 @@ def prepare(
         )
 
 
-def _look(name: str, digits: str, benchmarks: Path, overrides: list[str]) -> None:
-    """`benchmarks` is the folder of stores; a YAML brings the splits and lengths of its search."""
+def _look(name: str, digits: str, size: int | None, overrides: list[str]) -> None:
+    """A YAML brings the splits and lengths of its search."""
     from platform.benchmarks.contact_sheet import contact_sheet
 
-    home = Home(benchmarks.parent) if benchmarks.name == "benchmarks" else Home.from_environment()
+    home = Home.from_environment()
+    if size is not None:
+        overrides = [*overrides, f"stored_size={size}"]
     if name.endswith((".yaml", ".yml")):
         run = load_run(name, profile=choose_profile("auto"), overrides=[f"benchmark.{text}" for text in overrides])
         configs = [run.benchmark]
@@ -186,8 +212,7 @@ def _exchange(datasets: list[str], benchmarks: Path, *, publish: bool, replace: 
                 if publish:
                     copied = remote.publish(FrameStore.open(benchmarks / name), report, replace=replace)
                 else:
-                    copied = name not in here
-                    remote.fetch(name, benchmarks, report)
+                    copied = remote.fetch(name, benchmarks, report, replace=replace, compare=True)
             told = "copied" if copied else "there already"
             console.print(f"{name}: {told}", markup=False, soft_wrap=True)
 
@@ -275,6 +300,9 @@ def _print_list(benchmarks: Path) -> None:
         reader = reader_of("flying_digits_1" if name == "flying_digits" else name)
         known.add_row(name, dataset.origin, reader.files, "built in" if reader.stand_in else "none")
     console.print(known, "")
+    if (remote := remote_of(Home.from_environment())) is not None:
+        published = ", ".join(remote.names()) or "nothing"
+        console.print(f"Published at {remote.uri}: {published}", "", markup=False, soft_wrap=True, sep="\n")
     prepared = list_prepared(benchmarks)
     if not prepared:
         console.print(f"Nothing is prepared in {benchmarks}.", markup=False, soft_wrap=True)

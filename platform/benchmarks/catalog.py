@@ -90,7 +90,8 @@ def _fetched(config: BenchmarkConfig, home: Home) -> Benchmark | None:
     if remote is None or name is None:
         return None
     with progress_bar(f"fetching {name}") as report:
-        return Benchmark(config, remote.fetch(name, home.benchmarks, report))
+        remote.fetch(name, home.benchmarks, report)
+    return Benchmark(config, FrameStore.open(home.benchmarks / name))
 
 
 def estimate_clips(config: BenchmarkConfig, home: Home) -> dict[SplitName, int]:

@@ -34,9 +34,9 @@ class RemoteBenchmarks:
                 "TMU_REMOTE must not hold a password: it would stand in logs. Give it without, and set "
                 "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or what your storage's tools read)."
             )
-        self.uri = uri.rstrip("/")
+        self.uri = uri.partition("?")[0].rstrip("/")  # what is printed: where and how to connect is nobody's concern
         try:
-            self._files, root = fs.FileSystem.from_uri(self.uri)
+            self._files, root = fs.FileSystem.from_uri(uri)
         except (ValueError, OSError) as fault:
             raise UserError(
                 f"TMU_REMOTE={uri} is not understood ({fault}). Give for example s3://bucket/tmu."
@@ -52,18 +52,28 @@ class RemoteBenchmarks:
         whole = [info.type == fs.FileType.File for info in manifests]  # the manifest is published last
         return sorted(name for name, is_whole in zip(folders, whole, strict=True) if is_whole)
 
-    def fetch(self, name: str, benchmarks: Path, report: Report) -> FrameStore:
-        """Copy a published benchmark to this machine, verified, and open it. One process fetches, others wait.
+    def fetch(
+        self, name: str, benchmarks: Path, report: Report, *, replace: bool = False, compare: bool = False
+    ) -> bool:
+        """Copy a published benchmark to this machine, verified; False where it is here already. Others wait meanwhile.
 
-        Goes on where a fetch was interrupted. Raises UserError where it is damaged or the disk is too small.
+        Goes on where a fetch was interrupted. What is here is compared with what was published only where asked for:
+        then another is replaced, or refused. Raises UserError where it is damaged or the disk is too small.
         """
         target = benchmarks / name
         benchmarks.mkdir(parents=True, exist_ok=True)
         with locked(target, lambda: report(0, 0, "another process fetches it; waiting")):
-            if target.exists():
-                return FrameStore.open(target)
+            if target.exists() and not compare:
+                return False
             manifest = self._manifest(name)
-            partial = target.with_name(f"{name}.fetching")
+            if target.exists():
+                if FrameStore.open(target).manifest.fingerprint == manifest.fingerprint:
+                    return False
+                if not replace:
+                    raise UserError(
+                        f"{target} holds other frames than {self._place(name)}. Add --replace to fetch those instead."
+                    )
+            partial = target.with_name(f"{name}-{manifest.fingerprint[:8]}.fetching")  # of no other that was published
             partial.mkdir(exist_ok=True)
             self._fetch_files(name, manifest, partial, report)
             (partial / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=1))
@@ -75,8 +85,9 @@ class RemoteBenchmarks:
                     f"what was fetched from {self._place(name)} is not what was published ({fault}) "
                     "Run the same command again; if this stays, publish it again with --replace."
                 ) from fault
+            shutil.rmtree(target, ignore_errors=True)
             partial.replace(target)
-            return FrameStore.open(target)
+            return True
 
     def publish(self, store: FrameStore, report: Report, *, replace: bool = False) -> bool:
         """Copy a store there, its manifest last; False where the same one is there already.
@@ -100,6 +111,9 @@ class RemoteBenchmarks:
                 report(done, total, stored)
             with self._files.open_output_stream(f"{self._root}/{name}/{MANIFEST_FILE}") as sink:
                 sink.write((store.path / MANIFEST_FILE).read_bytes())
+            for left in self._files.get_file_info(fs.FileSelector(f"{self._root}/{name}")):
+                if left.type == fs.FileType.File and left.base_name not in (MANIFEST_FILE, *_files_of(manifest)):
+                    self._files.delete_file(left.path)  # of what this replaced
         return True
 
     def _manifest(self, name: str) -> Manifest:

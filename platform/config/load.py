@@ -77,16 +77,15 @@ def benchmark_from(dataset: str, overrides: Sequence[str] = ()) -> BenchmarkConf
     UserError names all faults.
     """
     _, is_digits, digits = dataset.partition("flying_digits_")
-    draft = _Draft({"name": "flying_digits", "digits": int(digits)} if is_digits else {"name": dataset}, {})
+    named = {"name": "flying_digits", "digits": int(digits)} if is_digits else {"name": dataset}
+    draft = _Draft({"benchmark": named}, {})
     for override in overrides:
-        draft.override(override)
+        draft.override(f"benchmark.{override}")
     try:
-        return BenchmarkConfig.model_validate(draft.data)
+        return BenchmarkConfig.model_validate(draft.data["benchmark"])
     except ValidationError as error:
-        faults = "\n".join(
-            f"  {dotted(fault['loc']) or dataset}: {fault['msg'].removeprefix('Value error, ')}"
-            for fault in error.errors()
-        )
+        told = (draft.sentence({**fault, "loc": ("benchmark", *fault["loc"])}) for fault in error.errors())
+        faults = "\n".join(f"  {fault}" for fault in told)
         raise UserError(f"{dataset} cannot be cut into clips so:\n{faults}") from None
 
 
@@ -207,10 +206,12 @@ class _Draft:
                 new = [fault for fault in error.errors() if fault["loc"] not in seen]
                 if attempt:  # cutting a value out may leave a hole that is nobody's fault
                     new = [fault for fault in new if fault["type"] != "missing"]
+                refused = {fault["loc"][:-1] for fault in new if fault["loc"][-1:] == ("preset",)}
+                new = [fault for fault in new if fault["type"] != "missing" or fault["loc"][:-1] not in refused]
                 for fault in _deepest(new):
                     seen.add(fault["loc"])
                     if not self._inherited(fault, error.errors()):
-                        self.faults.append(self._sentence(fault))
+                        self.faults.append(self.sentence(fault))
                     _cut(data, fault["loc"], fault["msg"])
                 if not new:
                     return None
@@ -234,7 +235,7 @@ class _Draft:
                 return found
         return "(default)"
 
-    def _sentence(self, fault: Any) -> str:
+    def sentence(self, fault: Any) -> str:
         place = tuple(part for part in fault["loc"] if part != "__root__")
         given, message = fault["input"], fault["msg"].removeprefix("Value error, ")
         if fault["type"] == "extra_forbidden":

@@ -18,6 +18,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from platform.bank.bank import Bank
 from platform.benchmarks.catalog import open_benchmark
 from platform.config.benchmark import BenchmarkConfig
+from platform.config.errors import UserError
 from platform.config.home import Home
 from platform.memory.blocks import BlockStore
 from platform.memory.compute import SourceRunner
@@ -49,6 +50,12 @@ class MemoryServer:
         torch.set_num_threads(threads)
         device = "cuda" if ray.get_gpu_ids() and torch.cuda.is_available() else "cpu"
         clips = open_benchmark(benchmark, home, make=False).blocks("train")
+        if clips.fingerprint != source.identity.clips_fingerprint:
+            raise UserError(
+                f"{clips.store.path} on {ray.util.get_node_ip_address()} holds other clips than the search began with. "
+                f"Prepare it there again from the same files, or fetch it: python -m platform.prepare {benchmark.name} "
+                "--fetch --replace"
+            )
         network = Bank(home.bank).load(source.entry)
         self._runner = SourceRunner(network, clips, source.identity, BlockStore(home.memory), device)
 

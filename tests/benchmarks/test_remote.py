@@ -92,9 +92,9 @@ def test_several_processes_of_a_node_fetch_once(remote: str, published: FrameSto
 
 def _fetch(remote: str, benchmarks: Path, results: "multiprocessing.Queue[tuple[int, int]]") -> None:
     copied: list[str] = []
-    store = RemoteBenchmarks(remote).fetch("kth-8", benchmarks, lambda done, total, now: copied.append(now))
+    RemoteBenchmarks(remote).fetch("kth-8", benchmarks, lambda done, total, now: copied.append(now))
     copied = [now for now in copied if "waiting" not in now]
-    results.put((len(copied), os.stat(store.path).st_ino))
+    results.put((len(copied), os.stat(benchmarks / "kth-8").st_ino))
 
 
 def test_an_interrupted_fetch_goes_on_where_it_was(remote: str, published: FrameStore, tmp_path: Path) -> None:
@@ -105,7 +105,8 @@ def test_an_interrupted_fetch_goes_on_where_it_was(remote: str, published: Frame
         RemoteBenchmarks(remote).fetch("kth-8", tmp_path / "b", give_up)
     assert not (tmp_path / "b" / "kth-8").exists()
     copied: list[str] = []
-    RemoteBenchmarks(remote).fetch("kth-8", tmp_path / "b", lambda done, total, now: copied.append(now)).verify()
+    RemoteBenchmarks(remote).fetch("kth-8", tmp_path / "b", lambda done, total, now: copied.append(now))
+    FrameStore.open(tmp_path / "b" / "kth-8").verify()
     assert len(copied) == len(list(published.path.iterdir())) - 2  # the manifest, and what was there
 
 
@@ -142,6 +143,33 @@ def test_the_same_is_published_once_and_another_only_with_replace(
         there.publish(other, silent)
     assert there.publish(other, silent, replace=True)
     assert there.names() == ["kth-8"]
+
+
+def test_a_node_that_holds_what_was_replaced_is_told_when_it_asks(
+    remote: str, published: FrameStore, make_store: MakeStore, tmp_path: Path, server: str
+) -> None:
+    node, there = tmp_path / "node", RemoteBenchmarks(remote)
+    assert there.fetch("kth-8", node, silent)
+    assert not there.fetch("kth-8", node, silent, compare=True)
+    other = make_store(2, name="other/kth-8", num_frames=40)
+    there.publish(other, silent, replace=True)
+    assert not there.fetch("kth-8", node, silent)  # a search asks nobody: it goes on with what it has
+    with pytest.raises(UserError, match=r"holds other frames than s3://.*/lab/benchmarks/kth-8\. Add --replace"):
+        there.fetch("kth-8", node, silent, compare=True)
+    assert there.fetch("kth-8", node, silent, compare=True, replace=True)
+    assert FrameStore.open(node / "kth-8").manifest.fingerprint == other.manifest.fingerprint
+
+
+def test_what_a_smaller_store_replaced_is_not_left_in_the_bucket(
+    remote: str, make_store: MakeStore, server: str
+) -> None:
+    there = RemoteBenchmarks(remote)
+    there.publish(make_store(6, name="kth-8", shard_bytes=1), silent)
+    there.publish(make_store(2, name="other/kth-8"), silent, replace=True)
+    client = boto3.client("s3", endpoint_url=f"http://{server}", region_name="us-east-1")
+    bucket = remote.removeprefix("s3://").partition("/")[0]
+    keys = [one["Key"].rpartition("/")[2] for one in client.list_objects_v2(Bucket=bucket)["Contents"]]
+    assert sorted(filter(None, keys)) == ["frames-00000.arrow", "hashes.arrow", "manifest.json", "videos.arrow"]
 
 
 @pytest.mark.parametrize(

@@ -141,3 +141,9 @@ def test_a_misspelt_yaml_is_told_with_the_nearest_name() -> None:
 @pytest.mark.parametrize("text", ["- a\n- b\n", "a: [1\n", "\x00", "a: !!python/object:os.system {}\n", ""])
 def test_what_is_no_configuration_is_refused_with_its_file(small: Path, text: str) -> None:
     assert "small.yaml" in faults(small, text)
+
+
+def test_a_misspelt_preset_is_one_fault(small: Path) -> None:
+    text = faults(small, SMALL.replace("name: flying_digits, digits: 2,", "preset: sevir_13_13,"))
+    assert text.startswith("1 fault in")
+    assert "did you mean 'sevir_13_12'?" in text
