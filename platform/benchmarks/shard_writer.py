@@ -20,6 +20,8 @@ from platform.benchmarks.store import COLUMN, frame_type
 from platform.benchmarks.videos import VideoEntry
 from platform.config.model import Model
 
+NOTES = "*.arrow.json"  # of finished shards; in a store, which does not look at them, they are left from a kill
+
 
 class _FinishedShard(Model):
     """What `<shard>.json` in the partial folder says: which inputs went in, what came out."""

@@ -20,7 +20,7 @@ from platform.benchmarks.loading import loaded
 from platform.benchmarks.manifest import MANIFEST_FILE, Manifest, StoredFile, content_fingerprint
 from platform.benchmarks.overlap import HASHES_FILE, hash_frames, write_hashes
 from platform.benchmarks.recording import Found, Recording
-from platform.benchmarks.shard_writer import StoreWriter, flush, write_whole
+from platform.benchmarks.shard_writer import NOTES, StoreWriter, flush, write_whole
 from platform.benchmarks.store import FrameStore
 from platform.benchmarks.videos import VIDEOS_FILE, VideoTable
 from platform.config.errors import UserError
@@ -200,13 +200,13 @@ def _stored(file: Path) -> StoredFile:
 
 
 def _publish(partial: Path, target: Path, manifest: Manifest) -> None:
-    """Make it the store in one rename."""
+    """Make it the store in one rename. Notes of finished shards go last: until then a kill may leave work to resume."""
     write_whole(partial / MANIFEST_FILE, manifest.model_dump_json(indent=1).encode())
-    for note in partial.glob("*.arrow.json"):
-        note.unlink()
     old = target.with_name(f".{target.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if target.exists():
         target.replace(old)
     partial.replace(target)
+    for note in target.glob(NOTES):
+        note.unlink()
     shutil.rmtree(old, ignore_errors=True)

@@ -96,6 +96,25 @@ def test_ctrl_c_leaves_no_store_and_the_next_goes_on_where_it_was(tmp_path: Path
     assert sorted(file.name for file in tmp_path.iterdir() if file.is_dir()) == ["kth-8"]
 
 
+@pytest.mark.parametrize(
+    "kill_at",
+    [
+        "Path.replace = lambda f, to: os.kill(os.getpid(), 9) if f.suffix == '.partial' else os.replace(f, to)",
+        "Path.unlink = lambda f, missing_ok=False: f.suffix == '.json' and os.kill(os.getpid(), 9)",
+    ],
+    ids=["before the rename", "after the rename"],
+)
+def test_a_kill_while_the_store_is_named_costs_no_video(tmp_path: Path, kill_at: str) -> None:
+    target = tmp_path / "kth-8"
+    killed = drastic_run(target, kill_at)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    loaded: list[int] = []
+    prepared = store(target, same_videos(loaded))
+    assert loaded == []
+    assert prepared.manifest.fingerprint == store(tmp_path / "at-once", same_videos([])).manifest.fingerprint
+    assert [file.name for file in tmp_path.iterdir() if file.is_dir() and file != tmp_path / "at-once"] == ["kth-8"]
+
+
 def test_a_disk_that_fills_up_is_named_with_free_and_needed_space(tmp_path: Path) -> None:
     # From the fourth video on the process may not write files above 600 bytes: the system refuses as a full disk does.
     full = drastic_run(
