@@ -53,7 +53,7 @@ class StreamRates:
 
     @property
     def times_consumed(self) -> float:
-        return self.as_floats / self.consumed
+        return self.as_batches / self.consumed
 
 
 def make_store(folder: Path, num_bytes: int) -> FrameStore:
