@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing.connection import wait
 
 import numpy as np
@@ -50,7 +51,8 @@ def _loaded_by_processes(recordings: Iterator[Recording], workers: int) -> Itera
     ahead: deque[Future[list[Loaded]]] = deque()
     try:
         for portion in _portions(recordings):
-            ahead.append(pool.submit(_load_all, portion))
+            with _ctrl_c_later():  # a pool starts its processes one by one, while it is handed work
+                ahead.append(pool.submit(_load_all, portion))
             if len(ahead) >= AHEAD * workers:
                 yield from ahead.popleft().result()
         while ahead:
@@ -62,6 +64,29 @@ def _loaded_by_processes(recordings: Iterator[Recording], workers: int) -> Itera
         ) from broken
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+@contextmanager
+def _ctrl_c_later() -> Iterator[None]:
+    """Ctrl-C is the parent's to handle, which does so after this block; processes started in it never hear it.
+
+    They inherit this thread's mask, and so are deaf while they import, too. Python's handler runs in the main thread
+    even if another one is handed the signal: it only takes note, for a process that is half started would tell of it.
+    """
+    heard: list[int] = []
+    handler = signal.getsignal(signal.SIGINT)
+    ours = threading.current_thread() is threading.main_thread() and handler is not None  # None: it is not Python's
+    if ours:
+        signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if ours:
+            signal.signal(signal.SIGINT, handler)
+        if heard:
+            signal.raise_signal(signal.SIGINT)
 
 
 def load(recording: Recording) -> Loaded:
@@ -90,8 +115,7 @@ def _portions(recordings: Iterator[Recording]) -> Iterator[list[Recording]]:
 
 
 def _begin_worker() -> None:
-    """Ctrl-C is the parent's to handle; when the parent is gone, however it ended, so is the worker."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """When the parent is gone, however it ended, so is the worker."""
     parent = multiprocessing.parent_process()
     assert parent is not None
 

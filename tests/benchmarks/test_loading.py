@@ -6,8 +6,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -87,6 +89,62 @@ def slow_parent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess
     parent.kill()
     parent.wait()
     parent.stdout.close()
+
+
+INTERRUPTED_PARENT = """
+from platform.benchmarks import loading
+from platform.benchmarks.formats.digits import find_bundled
+from platform.benchmarks.recording import NumClips, Wanted
+from platform.console import run
+
+def load() -> None:
+    loading.PATIENCE_S = 0.0
+    for _ in loading.loaded(find_bundled(Wanted(64, NumClips(200_000, 1, 1)), digits=1).recordings, 3):
+        pass
+
+if __name__ == "__main__":
+    run(load)
+"""
+
+
+@pytest.mark.parametrize("wait_s", [0.0, 0.1, 0.3])
+def test_ctrl_c_while_processes_begin_is_one_line(tmp_path: Path, wait_s: float) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(INTERRUPTED_PARENT)
+    parent = subprocess.Popen([sys.executable, str(script)], stderr=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        children: list[psutil.Process] = []
+        deadline = time.monotonic() + 60
+        while not any("spawn_main" in " ".join(child.cmdline()) for child in children):
+            assert time.monotonic() < deadline
+            children = psutil.Process(parent.pid).children()
+        time.sleep(wait_s)
+        os.killpg(parent.pid, signal.SIGINT)  # as a terminal does: parent and children alike
+        _, errors = parent.communicate(timeout=60)
+    finally:
+        if parent.poll() is None:
+            os.killpg(parent.pid, signal.SIGKILL)
+    assert parent.returncode == 130
+    assert errors.splitlines() == [
+        "interrupted. What was finished is kept, nothing is half-written; the same command goes on from there."
+    ]
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_thread_that_is_not_the_main_one_starts_processes_too() -> None:
+    with ThreadPoolExecutor(1) as thread:
+        assert len(thread.submit(lambda: list(loaded(recordings(3), 2))).result()) == 5
+
+
+@pytest.mark.usefixtures("impatient")
+def test_ctrl_c_is_heard_as_before_once_processes_are_there() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    frames = loaded(recordings(60), 2)
+    for _ in range(3):
+        next(frames)
+    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    frames.close()
 
 
 def test_processes_end_with_a_killed_parent(slow_parent: subprocess.Popen[str]) -> None:
