@@ -8,11 +8,11 @@ not kept, as in the published protocols.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
-from platform.benchmarks.formats.fields import nothing_usable, require_folder, skip, stamp
+from platform.benchmarks.formats.fields import listed, nothing_usable, require_folder, skip, stamp
 from platform.benchmarks.formats.files import files_below
 from platform.benchmarks.formats.pictures import Fit, Ranges, Series, name_gaps, series_of
 from platform.benchmarks.formats.video_files import load_video, promised_frames
@@ -23,6 +23,7 @@ from platform.config.datasets import KTH_ACTIONS
 VERSION = "1"
 SEQUENCES_FILE = "00sequences.txt"
 MOST_LIST_BYTES = 1 << 20  # the real list has 40 thousand
+A_PART = 20  # so many listed videos are missing where somebody has a part of the data set on purpose
 LONGEST_LINE, MOST_NAMED = 200, 20  # of the lines that make no sense
 _NAME = rf"(person([0-9]{{2}})_({'|'.join(KTH_ACTIONS)})_d[0-9])"
 VIDEO_NAME = re.compile(rf"{_NAME}_uncomp\.avi", re.IGNORECASE | re.ASCII)
@@ -39,7 +40,8 @@ def find_kth(folder: Path, wanted: Wanted) -> Found:
     """
     require_folder(folder, "KTH's AVI files, or its frames,")
     files, skipped = files_below(folder, "*")
-    listed, faults = _find_sequences(folder, files)
+    entries, faults = _find_sequences(folder, files)
+    ranges = entries or {}
     skipped += faults
     videos, faults = _videos(folder, files)
     skipped += faults
@@ -53,7 +55,7 @@ def find_kth(folder: Path, wanted: Wanted) -> Found:
             **_who(name),
             key=stamp(file),
             load=partial(load_video, file, fit),
-            ranges=listed.get(name),
+            ranges=ranges.get(name),
             num_frames=promised_frames(file),
         )
     for name, one in series.items():
@@ -65,10 +67,11 @@ def find_kth(folder: Path, wanted: Wanted) -> Found:
             **_who(name),
             key=one.key(),
             load=partial(one.load, fit),
-            ranges=one.ranges(listed.get(name)),
+            ranges=one.ranges(ranges.get(name)),
             num_frames=len(one.names),
         )
-    skipped += name_gaps((name, one) for name, one in series.items() if name not in videos and name not in listed)
+    skipped += name_gaps((name, one) for name, one in series.items() if name not in videos and not ranges.get(name))
+    skipped += _compared(entries, recordings)
     if not recordings:
         archives = ", ".join(file.name for file in sorted(folder.glob("*.zip"))[:6])
         hint = f"Unpack {archives} first." if archives else "Give the folder with walking/, boxing/, ... to --from."
@@ -123,9 +126,9 @@ def _frame_folders(folder: Path, files: Sequence[Path]) -> tuple[dict[str, Serie
 def parse_sequences(text: str) -> tuple[dict[str, Ranges], list[str]]:
     """`00sequences.txt` -> half-open 0-based ranges by video, and the lines that make no sense.
 
-    An entry without ranges (one is empty, one says *missing*) is left out: the whole video is then usable.
+    An entry without ranges that make sense (one is empty, one says *missing*) has none: the whole video is usable.
     """
-    listed: dict[str, Ranges] = {}
+    entries: dict[str, Ranges] = {}
     faults: list[str] = []
     for number, line in enumerate(text.splitlines(), start=1):
         match = SEQUENCE_LINE.fullmatch(line.strip())
@@ -138,26 +141,43 @@ def parse_sequences(text: str) -> tuple[dict[str, Ranges], list[str]]:
         ranges = tuple((int(pair[1]) - 1, int(pair[2])) for pair in pairs if pair and 0 < int(pair[1]) <= int(pair[2]))
         if len(ranges) < len(pieces) and match[2].strip("* \t").lower() != "missing":
             faults.append(f"line {number}: {line.strip()[:LONGEST_LINE]!r}")
-        if ranges and match[1].lower() in listed:
+        name = match[1].lower()
+        if ranges and entries.get(name):
             faults.append(
                 f"line {number}: {line.strip()[:LONGEST_LINE]!r} is the second of this video; the first counts"
             )
-        elif ranges:
-            listed[match[1].lower()] = ranges
-    return listed, faults
+        elif ranges or name not in entries:
+            entries[name] = ranges
+    return entries, faults
 
 
-def _find_sequences(folder: Path, files: Sequence[Path]) -> tuple[dict[str, Ranges], list[SkippedFile]]:
-    """The list lies beside the folders of the actions, or above when `folder` is one of them."""
+def _compared(entries: dict[str, Ranges] | None, found: Iterable[str]) -> list[SkippedFile]:
+    """What the list, where there is one, does not know, and how many are not here of what it knows.
+
+    Many are not in a part of the data set, which is nothing to be told; a few are an incomplete copy.
+    """
+    if entries is None:
+        return []
+    told = []
+    if unknown := sorted(set(found) - entries.keys()):
+        told.append(f"it does not list {listed(unknown)}: whole videos are used, with empty stretches")
+    missing = len({name for name, ranges in entries.items() if ranges} - set(found))
+    if 0 < missing < A_PART:
+        told.append(f"{missing} of the videos that it lists are not here")
+    return [SkippedFile(file=SEQUENCES_FILE, reason=reason) for reason in told]
+
+
+def _find_sequences(folder: Path, files: Sequence[Path]) -> tuple[dict[str, Ranges] | None, list[SkippedFile]]:
+    """The list lies beside the folders of the actions, or above when `folder` is one of them. None: there is none."""
     below = [file for file in files if file.name == SEQUENCES_FILE]
     for file in (*sorted(below, key=lambda file: len(file.parts)), folder.parent / SEQUENCES_FILE):
         if file.is_file():
             try:
                 with file.open(encoding="latin-1") as handle:
-                    listed, faults = parse_sequences(handle.read(MOST_LIST_BYTES))
+                    entries, faults = parse_sequences(handle.read(MOST_LIST_BYTES))
             except OSError as fault:
-                return {}, [SkippedFile(file=file.name, reason=f"it cannot be read ({fault.strerror})")]
+                return None, [SkippedFile(file=file.name, reason=f"it cannot be read ({fault.strerror})")]
             more = [f"and {len(faults) - MOST_NAMED} more lines"] if len(faults) > MOST_NAMED else []
             named = faults[:MOST_NAMED] + more
-            return listed, [SkippedFile(file=file.name, reason=f"not understood: {fault}") for fault in named]
-    return {}, [SkippedFile(file=SEQUENCES_FILE, reason="it is missing; whole videos are used, with empty stretches")]
+            return entries, [SkippedFile(file=file.name, reason=f"not understood: {fault}") for fault in named]
+    return None, [SkippedFile(file=SEQUENCES_FILE, reason="it is missing; whole videos are used, with empty stretches")]
