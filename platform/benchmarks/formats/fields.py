@@ -86,6 +86,8 @@ def listed(names: Sequence[object], most: int = 5) -> str:
 
 
 def require_folder(folder: Path, holds: str) -> None:
+    if folder.is_file():
+        raise UserError(f"{folder} is a file, not a folder. Give the one it lies in to --from: {folder.parent}.")
     if not folder.is_dir():
         raise UserError(f"no folder {folder}. Give the one with {holds} to --from.")
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from platform.benchmarks.formats.fields import require_folder
 from platform.benchmarks.formats.files import files_below
+from platform.config.errors import UserError
 
 
 @pytest.fixture
@@ -107,6 +109,14 @@ def test_folders_deeper_than_pythons_stack_are_looked_into(tmp_path: Path) -> No
         assert len(files_below(tmp_path, "*.avi")[0]) == 1
     finally:  # pytest's own cleaning recurses, and would leave it for every later run to fail on
         subprocess.run(["rm", "-rf", str(tmp_path / "d")], check=True)
+
+
+def test_a_file_in_place_of_a_folder_is_told_with_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "bikes.mp4").touch()
+    with pytest.raises(UserError, match=rf"{tmp_path}/bikes\.mp4 is a file, .*to --from: {tmp_path}\."):
+        require_folder(tmp_path / "bikes.mp4", "videos")
+    with pytest.raises(UserError, match=rf"no folder {tmp_path}/gone\. Give the one with videos to --from"):
+        require_folder(tmp_path / "gone", "videos")
 
 
 def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path) -> None:
