@@ -15,7 +15,8 @@ DAMAGED = (ValueError, EOFError, SyntaxError, TypeError, OverflowError, Recursio
 def open_npy(file: Path) -> np.ndarray:
     """The array, mapped. Raises UnusableFile for what is none, is cut off, holds objects or is no picture's numbers."""
     try:
-        array = npy.open_memmap(file, mode="r")
+        with np.errstate(over="ignore"):  # a header's impossible shape: numpy warns, then refuses it
+            array = npy.open_memmap(file, mode="r")
     except DAMAGED as fault:
         raise UnusableFile(
             f"it is cut off, holds objects or is no npy file ({fault}); copy it again, or save it with numpy.save"

@@ -62,6 +62,14 @@ def test_the_test_set_has_time_first_and_every_clip_is_a_recording(tmp_path: Pat
         assert np.array_equal(recording.load()[..., 0], clips[:, index])
 
 
+def test_a_test_set_whose_header_promises_the_impossible_is_named(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    npy.write_array_header_1_0(buffer, {"descr": "|u1", "fortran_order": False, "shape": (20, 1 << 40, 1 << 40, 64)})
+    (tmp_path / "mnist_test_seq.npy").write_bytes(buffer.getvalue() + bytes(64))
+    with pytest.raises(UserError, match=r"mnist_test_seq\.npy: it is cut off"):
+        find_moving_mnist(tmp_path, Wanted(64))
+
+
 def test_an_npz_gives_the_input_and_then_the_output_of_each_clip(tmp_path: Path) -> None:
     put_npz(tmp_path, "train")
     put_npz(tmp_path, "valid", clips=spans()[:, :1])
