@@ -140,8 +140,7 @@ def _arrays(folder: Path, files: Sequence[Path], skipped: list[SkippedFile]) -> 
 
 def _open_array(file: Path) -> np.ndarray:
     """(N, T, H, W) or (N, T, H, W, C), uint8 or floats, left on disk. Raises UnusableFile with the repair."""
-    with np.errstate(over="ignore"):  # a header's impossible shape: numpy warns, then refuses it
-        array = open_npy(file)
+    array = open_npy(file)
     _check_axes(array.shape)
     return array
 
@@ -186,6 +185,10 @@ def _recordings(
     category = parts[0] if len(parts) > 1 else NO_SUB_FOLDER
     named = pattern.search(below) if pattern else None
     group = named[1] if named else None
+    if pattern and not group:
+        reason = f"--group-by {pattern.pattern!r} finds no group in its path; widen it, or move this elsewhere"
+        skipped.append(SkippedFile(file=below, reason=reason))
+        return []
     itself = below if isinstance(one.what, Series) else below.removesuffix(one.path.suffix)
     try:
         if isinstance(one.what, np.ndarray):
@@ -201,10 +204,6 @@ def _recordings(
                 )
                 for index in range(len(array))
             ]
-        if pattern and not group:
-            reason = f"--group-by {pattern.pattern!r} finds no group in its path; widen it, or move this elsewhere"
-            skipped.append(SkippedFile(file=below, reason=reason))
-            return []
         group = group or (parts[0] if len(parts) > 1 else itself)
         if isinstance(one.what, Series):
             load, ranges = partial(one.what.load, fit), one.what.ranges()

@@ -154,7 +154,7 @@ def test_the_largest_square_in_the_middle_is_seen(tmp_path: Path) -> None:
     assert (find_own(tmp_path, Wanted(5)).recordings[0].load() == 90).all()
 
 
-def test_every_sample_of_an_array_stands_for_itself_unless_group_by_matches(tmp_path: Path) -> None:
+def test_every_sample_of_an_array_stands_for_itself_unless_group_by_is_given(tmp_path: Path) -> None:
     array = clips(2, 5, 8, 8)
     put_array(tmp_path / "a.npy", array)
     put_array(tmp_path / "lab" / "mouse3.npy", array)
@@ -167,7 +167,8 @@ def test_every_sample_of_an_array_stands_for_itself_unless_group_by_matches(tmp_
     ]
     assert np.array_equal(found.recordings[1].load()[..., 0], array[1])
     named = find_own(tmp_path, Wanted(8, group_by="(mouse[0-9])"))
-    assert [one.group for one in named.recordings] == ["a_0", "a_1", "mouse3", "mouse3"]
+    assert [one.group for one in named.recordings] == ["mouse3", "mouse3"]
+    assert "finds no group in its path; widen it" in told(named)["a.npy"]
 
 
 @pytest.mark.parametrize("kind", ["<f4", ">f8", "<f2"])
