@@ -5,18 +5,18 @@ else that is measured.
 """
 
 import shutil
-import time
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import av
 import numpy as np
 
-from platform.benchmarks.catalog import prepare_dataset
+from platform.benchmarks.catalog import NATIVE_SIZE, store_folder
 from platform.benchmarks.loading import default_workers
-from platform.benchmarks.recording import Wanted
+from platform.benchmarks.store import FrameStore
 from platform.config.datasets import KTH_ACTIONS
-from platform.measure.processes import in_fresh_process, peak_of_tree
+from platform.measure.processes import run_watched
 
 NUM_VIDEOS, NUM_FRAMES = 599, 289_715  # of KTH, as its 00sequences.txt counts them
 DRAWN = 12  # videos that are encoded
@@ -25,13 +25,13 @@ WIDTH, HEIGHT, RATE, BITS_A_SECOND = 160, 120, 25, 1_200_000
 
 @dataclass(frozen=True)
 class Preparing:
-    """What preparing took, as `prepare` does it: with as many processes as there are cores."""
+    """What `prepare` took, start and verifying included, with as many processes as there are cores."""
 
     num_videos: int
     num_frames: int
     workers: int
     wall_s: float
-    peak_bytes: int  # of all processes together, libraries that they share counted in each
+    peak_bytes: int  # of all processes together, files that they map apart
 
     @property
     def frames_per_core_s(self) -> float:
@@ -49,8 +49,12 @@ def preparing(folder: Path, num_videos: int = NUM_VIDEOS) -> Preparing:
             make_avi(files[number], NUM_FRAMES // NUM_VIDEOS, seed=number)
         else:
             shutil.copyfile(files[number % DRAWN], files[number])
-    wall_s, peak, num_frames = in_fresh_process(_prepare, folder)
-    return Preparing(num_videos, num_frames, default_workers(), wall_s, peak)
+    target = folder / "benchmarks"
+    wall_s, peak = run_watched(
+        [sys.executable, "-m", "platform.prepare", "kth", "--from", str(folder / "kth"), "--to", str(target)]
+    )
+    store = FrameStore.open(store_folder(target, "kth", NATIVE_SIZE))
+    return Preparing(num_videos, store.manifest.num_frames, default_workers(), wall_s, peak)
 
 
 def make_avi(path: Path, num_frames: int, *, seed: int) -> None:
@@ -68,10 +72,3 @@ def make_avi(path: Path, num_frames: int, *, seed: int) -> None:
             frame = av.VideoFrame.from_ndarray(np.repeat(picture, 3, axis=2), format="rgb24")
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-
-
-def _prepare(folder: Path) -> tuple[float, int, int]:
-    began = time.perf_counter()
-    with peak_of_tree() as peak:
-        store = prepare_dataset("kth", folder / "kth", folder / "benchmarks", Wanted(64), workers=default_workers())
-    return time.perf_counter() - began, peak(), store.manifest.num_frames

@@ -1,11 +1,12 @@
 """Memory and time of work that has a process to itself, so that nothing that ran before counts. Linux."""
 
-from collections.abc import Callable, Iterator
+import subprocess
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
-from threading import Event, Thread
 from typing import ParamSpec, TypeVar
 
 import psutil
@@ -25,26 +26,25 @@ def in_fresh_process(
         return pool.submit(work, *arguments, **options).result()
 
 
-@contextmanager
-def peak_of_tree(every_s: float = 0.05) -> Iterator[Callable[[], int]]:
-    """Yields what tells the most that this process and those it started held together, looked at every so often."""
-    most, done, here = [0], Event(), psutil.Process()
+def run_watched(command: Sequence[str], every_s: float = 0.05) -> tuple[float, int]:
+    """Run a command: the seconds it took, and the most anonymous memory that it and its processes held together.
 
-    def look() -> None:
-        while not done.wait(every_s):
-            sizes = []
-            for process in (here, *here.children(recursive=True)):
-                with suppress(psutil.NoSuchProcess):
-                    sizes.append(process.memory_info().rss)
-            most[0] = max(most[0], sum(sizes))
-
-    watcher = Thread(target=look, daemon=True)
-    watcher.start()
-    try:
-        yield lambda: most[0]
-    finally:
-        done.set()
-        watcher.join()
+    What belongs to files, such as libraries and mapped stores, is left out. Raises CalledProcessError where it fails.
+    """
+    began, most = time.perf_counter(), 0
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    tree = psutil.Process(process.pid)
+    while process.poll() is None:
+        sizes = []
+        with suppress(psutil.NoSuchProcess):
+            for each in (tree, *tree.children(recursive=True)):
+                with suppress(OSError, StopIteration):  # it has ended
+                    sizes.append(_status_bytes("RssAnon", each.pid))
+        most = max(most, sum(sizes))
+        time.sleep(every_s)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return time.perf_counter() - began, most
 
 
 def peak_resident_bytes() -> int:
@@ -57,6 +57,6 @@ def anonymous_bytes() -> int:
     return _status_bytes("RssAnon")
 
 
-def _status_bytes(field: str) -> int:
-    status = Path("/proc/self/status").read_text()
+def _status_bytes(field: str, process: int | str = "self") -> int:
+    status = Path(f"/proc/{process}/status").read_text()
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith(field)) * 1024
