@@ -11,10 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from platform.benchmarks.encoding import RAIN
-from platform.benchmarks.formats.events import DatedFile, found_in, parsed_times
-from platform.benchmarks.formats.fields import ALL_INT16, looked_up, nothing_usable, require_folder, skip
-from platform.benchmarks.formats.files import files_below
-from platform.benchmarks.formats.npz import Header, check_period, dated_frames, read_frames
+from platform.benchmarks.formats.events import found_in, parsed_times
+from platform.benchmarks.formats.fields import ALL_INT16, looked_up, nothing_usable, require_folder
+from platform.benchmarks.formats.npz import Header, dated_series, read_frames
 from platform.benchmarks.recording import Found, UnusableFile, Wanted
 
 VERSION = "1"
@@ -32,21 +31,9 @@ def find_bom(folder: Path, wanted: Wanted) -> Found:
     Raises UserError when there is none, or when the fields are smaller than wanted.
     """
     require_folder(folder, "bom_RADAR_YYYYMMDD_10min.npz files")
-    series: dict[str, list[DatedFile[Path]]] = {}
-    files, skipped = files_below(folder, "*.npz")
-    for file in files:
-        match = FILE_NAME.fullmatch(file.name)
-        if match is None:
-            skipped.append(skip(file, folder, "its name is not bom_RADAR_YYYYMMDD_10min.npz"))
-            continue
-        try:
-            found, faults = dated_frames(file, folder, "frames", "timestamps", _moments)
-            check_period(found.times, "-".join(match.groups()[1:]), match[0])
-        except UnusableFile as reason:
-            skipped.append(skip(file, folder, reason))
-        else:
-            series.setdefault(match[1], []).append(found)
-            skipped += faults
+    series, skipped = dated_series(
+        folder, FILE_NAME, "bom_RADAR_YYYYMMDD_10min.npz", frames="frames", times="timestamps", parsed=_moments
+    )
     if not series:
         raise nothing_usable(
             "accumulation", folder, skipped, "Give the folder with bom_66_20201031_10min.npz to --from."

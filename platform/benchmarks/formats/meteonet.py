@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from platform.benchmarks.encoding import RAIN
-from platform.benchmarks.formats.events import DatedFile, found_in
-from platform.benchmarks.formats.fields import ALL_INT16, by, looked_up, nothing_usable, require_folder, skip
+from platform.benchmarks.formats.events import found_in
+from platform.benchmarks.formats.fields import ALL_INT16, by, looked_up, nothing_usable, require_folder
 from platform.benchmarks.formats.files import files_below
-from platform.benchmarks.formats.npz import Header, check_period, dated_frames, read_frames
+from platform.benchmarks.formats.npz import Header, dated_series, read_frames
 from platform.benchmarks.formats.pickled_times import pickled_times
 from platform.benchmarks.recording import Found, UnusableFile, Wanted
 
@@ -34,21 +34,9 @@ def find_meteonet(folder: Path, wanted: Wanted) -> Found:
     Raises UserError when there is none, or when the fields are smaller than wanted.
     """
     require_folder(folder, "MeteoNet's rainfall_ZONE_YYYY_MM.PART.npz files")
-    series: dict[str, list[DatedFile[Path]]] = {}
-    files, skipped = files_below(folder, "*.npz")
-    for file in files:
-        match = FILE_NAME.fullmatch(file.name)
-        if match is None:
-            skipped.append(skip(file, folder, "its name is not rainfall_ZONE_YYYY_MM.PART.npz"))
-            continue
-        try:
-            found, faults = dated_frames(file, folder, "data", "dates", _moments)
-            check_period(found.times, f"{match[2]}-{match[3]}", match[0])
-        except UnusableFile as reason:
-            skipped.append(skip(file, folder, reason))
-        else:
-            series.setdefault(match[1], []).append(found)
-            skipped += faults
+    series, skipped = dated_series(
+        folder, FILE_NAME, "rainfall_ZONE_YYYY_MM.PART.npz", frames="data", times="dates", parsed=_moments
+    )
     if not series:
         archives, _ = files_below(folder, "*.tar", "*.tar.gz")
         hint = f"Unpack {archives[0].name} first." if archives else "Give the folder of rainfall_NW_2016_08.3.npz."

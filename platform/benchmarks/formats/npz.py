@@ -6,6 +6,7 @@ header names. Here a header has to agree with the length of its zip member, and 
 
 import lzma
 import os
+import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from numpy.lib import format as npy
 
 from platform.benchmarks.formats.events import DatedFile
 from platform.benchmarks.formats.fields import MOST_PIXELS, below, by, listed, skip, stamp, unreadable
+from platform.benchmarks.formats.files import files_below
 from platform.benchmarks.manifest import SkippedFile
 from platform.benchmarks.recording import UnusableFile
 
@@ -98,6 +100,38 @@ def check_frames(archive: zipfile.ZipFile, name: str, num_times: int, times: str
     if min(height, width) < 1 or height * width > MOST_PIXELS:
         raise UnusableFile(f"{name} has frames of {height}x{width}")
     return height, width
+
+
+def dated_series(
+    folder: Path,
+    named: re.Pattern[str],
+    says: str,
+    *,
+    frames: str,
+    times: str,
+    parsed: Callable[[bytes, Header], np.ndarray],
+) -> tuple[dict[str, list[DatedFile[Path]]], list[SkippedFile]]:
+    """Files in `folder` or below it by series, and what cannot be used.
+
+    The first group of `named` is the series, the others are the period that a file is of, such as year and month;
+    `says` is the name that it matches, in words. The rest as `dated_frames`.
+    """
+    series: dict[str, list[DatedFile[Path]]] = {}
+    files, skipped = files_below(folder, "*.npz")
+    for file in files:
+        match = named.fullmatch(file.name)
+        if match is None:
+            skipped.append(skip(file, folder, f"its name is not {says}"))
+            continue
+        try:
+            found, faults = dated_frames(file, folder, frames, times, parsed)
+            check_period(found.times, "-".join(match.groups()[1:]), match[0])
+        except UnusableFile as reason:
+            skipped.append(skip(file, folder, reason))
+        else:
+            series.setdefault(match[1], []).append(found)
+            skipped += faults
+    return series, skipped
 
 
 def dated_frames(
