@@ -190,7 +190,7 @@ class TrainingRun:
         self.optimizer.load_state_dict(state["optimizer"])
         self.epochs_done = state["epochs_done"]
         self.steps_done = state["steps_done"]
-        self._sums = _Sums.at(self.device, **state.get("epoch", {}))  # states of older versions lie between two epochs
+        self._sums = _Sums.at(self.device, **state["epoch"])
 
     def _learning_rate_factor(self) -> float:
         """Cosine: up over the first twentieth of all steps, then down to 0, so that a short run settles."""

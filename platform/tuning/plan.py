@@ -111,8 +111,8 @@ def clip_counts(config: BenchmarkConfig, home: Home) -> ClipCounts:
         return ClipCounts(benchmark.label, counts, config.block_clips, benchmark.blocks("train"))
     if (name := published_name(config, home)) is not None:
         raise UserError(
-            f"{name} is published at {home.remote} and not on this machine yet; a search would fetch it. To plan with "
-            f"it run `python -m platform.prepare {config.name} --fetch` first."
+            f"{name} is published at TMU_REMOTE and not on this machine yet; a search would fetch it. To plan with it "
+            f"run `python -m platform.prepare {config.name} --fetch` first."
         )
     return ClipCounts(f"{config.dataset} (synthetic)", estimate_clips(config, home), config.block_clips, None)
 

@@ -118,14 +118,6 @@ def test_a_run_goes_on_from_a_state_taken_after_any_step_as_if_nothing_had_happe
             assert torch.equal(weight, again.network.state_dict()[name]), name
 
 
-def test_a_state_of_the_version_before_lies_between_two_epochs(tiny_home: Home, tiny_config: Config) -> None:
-    run, again = start(tiny_config(), tiny_home), start(tiny_config(), tiny_home)
-    run.epoch()
-    old = {name: part for name, part in deepcopy(run.state()).items() if name != "epoch"}
-    again.restore(old)
-    assert replace(again.epoch(), seconds=0.0) == replace(run.epoch(), seconds=0.0)
-
-
 def test_an_interrupted_epoch_leaves_no_thread_and_can_go_on(tiny_home: Home, tiny_config: Config) -> None:
     def interrupt(steps_done: int) -> None:
         if steps_done == 3:
