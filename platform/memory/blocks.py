@@ -1,53 +1,106 @@
-"""One Arrow file a block of memories: written whole or not at all, read back mapped and without a copy."""
+"""The store of memories on one machine: a file a block, written whole or not at all, checked, mapped without a copy."""
 
-import os
-import tempfile
-from dataclasses import dataclass
+import time
+import weakref
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
+from platform.benchmarks.disk_space import FULL
+from platform.memory.block_file import (
+    BlockKey,
+    DamagedBlock,
+    block_batch,
+    check_block,
+    file_bytes,
+    map_block,
+    memories_of,
+    write_block,
+)
+from platform.memory.folders import FoldersInUse
 from platform.memory.request import MemoryIdentity, Request
+from platform.memory.room import Room, signature
 
 # N clips, T frames, S channels, h w grid cells
 
+# A file system's clock has a grain: a file this young could change once more and keep its time.
+GRAIN_S = 1.0
 
-@dataclass(frozen=True)
+
 class BlockStore:
-    """The folder of stored memories on this machine (`Home.memory`)."""
+    """The folder of stored memories on this machine (`Home.memory`), shared by all processes.
 
-    root: Path
+    The folders from which a store object reads or to which it writes are in use, and nobody evicts them, until it is
+    closed, dropped, or its process ends: a server, or a trial, keeps one object for as long as it lives. Any number of
+    threads may call it.
+    """
+
+    def __init__(self, root: Path, budget_bytes: int | None = None) -> None:
+        """`budget_bytes` bounds all that lies below `root`; None: all of the disk but a reserve (`room.py`)."""
+        self.root = root
+        self.budget_bytes = budget_bytes
+        self._room = Room(root, budget_bytes)
+        self._in_use = FoldersInUse(root)
+        self._checked: dict[Path, tuple[int, int, int]] = {}  # files whose checksum this process has seen to be right
+        self.close = weakref.finalize(self, self._in_use.close)
+
+    def __reduce__(self) -> tuple[Callable[..., "BlockStore"], tuple[Path, int | None]]:
+        return BlockStore, (self.root, self.budget_bytes)
+
+    @property
+    def evicted_blocks(self) -> int:
+        """Blocks of unused folders that this object removed to make room."""
+        return self._room.evicted_blocks
 
     def path(self, identity: MemoryIdentity, request: Request) -> Path:
         return self.root / identity.folder(request) / f"{request.block:06d}.arrow"
 
+    def keep(self, identity: MemoryIdentity, request: Request) -> None:
+        """Use the folder of this block from now on, before anything is read from it or written to it."""
+        self._in_use.hold(self.path(identity, request).parent)
+
     def read(self, identity: MemoryIdentity, request: Request) -> np.ndarray | None:
-        """The stored block, (N, T-1, S, h, w), mapped and read-only; None where there is none or it is damaged."""
+        """The stored block, (N, T-1, S, h, w), mapped and read-only; None where there is none.
+
+        A file that is not what was stored under this key is removed, and there is none. Its checksum is compared the
+        first time this object reads it, and again when it has changed. Raises OSError for faults that are not the
+        file's.
+        """
         path = self.path(identity, request)
         try:
-            with pa.memory_map(str(path)) as source:
-                column = pa.ipc.open_file(source).get_batch(0).column(0)
+            found = path.stat()
+            self._in_use.hold(path.parent)
+            batch = map_block(path)
+            was_replaced = signature(path.stat()) != signature(found)  # so what is mapped may be either file
+            if was_replaced or self._checked.get(path) != signature(found):
+                check_block(batch, BlockKey.of(identity, request))
+                if not was_replaced and time.time() - found.st_mtime > GRAIN_S:
+                    self._checked[path] = signature(found)
+            return memories_of(batch)
         except FileNotFoundError:
             return None
-        except (pa.ArrowInvalid, OSError) as error:
-            if getattr(error, "errno", None) is not None:
-                raise  # not the file's fault: too many open files, no permission
-            path.unlink(missing_ok=True)  # a short or foreign file is as good as none: it is computed again
+        except DamagedBlock:
+            self._room.remove(path, only=found)
             return None
-        return column.to_numpy_ndarray()
 
-    def write(self, identity: MemoryIdentity, request: Request, memories: np.ndarray) -> None:
-        """Store (N, T-1, S, h, w), already rounded. Raises OSError; then nothing is stored."""
-        path = self.path(identity, request)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        column = pa.FixedShapeTensorArray.from_numpy_ndarray(memories)
-        batch = pa.record_batch([column], names=[request.memory])
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    def write(self, identity: MemoryIdentity, request: Request, memories: np.ndarray) -> bool:
+        """Store (N, T-1, S, h, w), already rounded; False where there is no room, and then nothing is stored.
+
+        There is none when the budget or the disk is full and no unused folder is left to remove. Raises OSError for
+        other faults, and then nothing is stored, either.
+        """
+        path, batch = self.path(identity, request), block_batch(identity, request, memories)
         try:
-            with os.fdopen(handle, "wb") as file, pa.ipc.new_file(file, batch.schema) as writer:
-                writer.write_batch(batch)
-            os.rename(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
+            self._in_use.hold(path.parent)
+            with self._room.reserve(path, file_bytes(batch)) as file:
+                if file is None:
+                    return False
+                write_block(file, batch)
+        except FileNotFoundError:  # somebody deleted the folder meanwhile
+            return False
+        except OSError as error:
+            if error.errno in FULL:
+                return False
             raise
+        return True

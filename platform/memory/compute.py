@@ -1,7 +1,5 @@
 """Running a frozen source over a block of clips: the only place where sources compute."""
 
-import errno
-
 import numpy as np
 import torch
 
@@ -36,7 +34,7 @@ class SourceRunner:
     def states(self, request: Request) -> np.ndarray:
         """Memories of the block, (N, T-1, S, h, w), rounded as they are stored.
 
-        Where the disk has no room the block is handed out all the same, and computed anew when next asked for.
+        Where there is no room to store it the block is handed out all the same, and computed anew when next asked for.
         """
         stored = self.store.read(self.identity, request)
         if stored is not None:
@@ -52,11 +50,7 @@ class SourceRunner:
                 f"source {request.source!r}: {request.memory} reaches {np.abs(computed).max():.3g}, which "
                 f"{memories.dtype} cannot hold. Choose another of its memories, or leave the source out."
             )
-        try:
-            self.store.write(self.identity, request, memories)
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
+        if not self.store.write(self.identity, request, memories):
             self._unstored = (request, memories)
         return memories
 

@@ -1,20 +1,24 @@
 """What is asked for when a trial asks for memory, and the key under which the answer is kept."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from threading import Lock
 from typing import Literal, Protocol
 
 import numpy as np
 
 Direction = Literal["forward", "reverse"]
-Feed = Literal["own", "truth"]
+Feed = Literal["own", "truth", "scheduled"]
 FRAMES = "frames"  # the name under which a source's own predictions are served like a memory
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Request:
-    """The memories of one source over one block of training clips."""
+    """The memories of one source over one block of training clips.
+
+    Feed `scheduled` is not pure: it comes with a `Shown`, and its answer is never stored.
+    """
 
     source: str
     block: int
@@ -22,6 +26,18 @@ class Request:
     feed: Feed = "own"
     memory: str = "cell/0"  # or another of the source's, or FRAMES
     variant: int = 0  # of the block: which crops and augmentation its clips are shown with
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Where a source is shown true frames instead of its own predictions, for feed `scheduled`.
+
+    The first `frames` always; of the inputs after them those where `mask`, float32 (N, T-1-frames), is 1. Frames are
+    counted in the request's direction; N are the clips of the block, in its order.
+    """
+
+    frames: int
+    mask: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -33,6 +49,9 @@ class MemoryIdentity:
     input_length: int
     grid: tuple[int, int]  # of the target, to which memories are resized
     dtype: str = "float16"
+    # How people call the source and the clips; decides nothing.
+    entry: str = field(default="", compare=False)  # of the bank
+    clips: str = field(default="", compare=False)  # the benchmark
 
     def rounded(self, memories: np.ndarray) -> np.ndarray:
         """The numbers as they are stored, contiguous and read-only: what everybody is given, on first request too."""
@@ -58,7 +77,7 @@ class Counters:
     """How a trial's requests were answered. Adds up over trials. Threads count with `add`."""
 
     ready: int = 0  # found stored
-    computed: int = 0  # a source had to run
+    computed: int = 0  # a source had to run, or was running, when they were asked for
     waited_s: float = 0.0  # time that training stood still for them; what readers fetch ahead costs it none
     read_bytes: int = 0
 
@@ -73,9 +92,13 @@ class Counters:
 class MemoryProvider(Protocol):
     """Answers requests, also of several threads at once.
 
-    The array is read-only, (N, T-1, S, h, w) float16, for the N clips of the block.
+    The array is read-only, (N, T-1, S, h, w) float16, for the N clips of the block. `shown` comes with feed
+    `scheduled`, and with no other.
     """
 
     counters: Counters
 
-    def states(self, request: Request) -> np.ndarray: ...
+    def states(self, request: Request, shown: Shown | None = None) -> np.ndarray: ...
+
+    def announce(self, requests: Sequence[Request]) -> None:
+        """These will be asked for, in this order; whoever can computes them ahead. Returns at once."""

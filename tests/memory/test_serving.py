@@ -1,6 +1,5 @@
 """Memory served by real Ray actors: computed once, mapped by every reader, and alive after a kill."""
 
-import errno
 import subprocess
 import sys
 import textwrap
@@ -89,17 +88,11 @@ def test_the_first_answer_is_the_stored_answer(runner: SourceRunner) -> None:
     assert (provider.counters.computed, provider.counters.ready) == (1, 1)
 
 
-def test_a_disk_without_room_costs_a_computation_and_no_answer(
-    runner: SourceRunner, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_store_without_room_costs_a_computation_and_no_answer(runner: SourceRunner) -> None:
     request = Request("one", 1, "reverse", "truth")
     stored = runner.states(request).copy()
     runner.store.path(runner.identity, request).unlink()
-
-    def full(*arguments: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(BlockStore, "write", full)
+    runner.store = BlockStore(runner.store.root, budget_bytes=0)
     before = runner.counters.computed
     for _ in range(2):  # the second time the block is still at hand
         np.testing.assert_array_equal(runner.states(request), stored)
