@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
+from pydantic import AfterValidator, ByteSize, Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
 
 from platform.config.errors import nearest
 from platform.config.model import Model
@@ -81,3 +81,7 @@ class ResourcesConfig(Model):
     server_cpus: PositiveFloat = 0.1  # all memory servers of a node together
     server_gpus: NonNegativeFloat = 0.0  # all memory servers of a node together
     threads_per_trial: PositiveInt = 1  # torch threads of a trial
+    # Of all memories stored on a node, `200GB`; 0 stores none, None all that the disk takes but a reserve. What does
+    # not fit is computed each time it is asked for.
+    memory_budget: Annotated[ByteSize, Field(ge=0)] | None = None
+    memory_dtype: Literal["float16", "float32"] = "float16"  # in which memories are stored and served

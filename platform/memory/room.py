@@ -116,6 +116,15 @@ class Room:
         return min(self.budget_bytes - (ledger.num_bytes or 0), disk.free)
 
 
+def capacity(root: Path, budget_bytes: int | None) -> int:
+    """Bytes that the store could hold if nothing of it were in use, what it holds already included."""
+    existing = next(path for path in (root, *root.parents) if path.is_dir())
+    disk, stored = shutil.disk_usage(existing), sum(folder_bytes(folder) for folder in folders(root))
+    if budget_bytes is None:
+        return max(0, disk.free + stored - reserved_bytes(disk.total))
+    return min(budget_bytes, disk.free + stored)
+
+
 def reserved_bytes(disk_bytes: int) -> int:
     return int(min(RESERVED_SHARE * disk_bytes, RESERVED_BYTES))
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from rich.console import Console
 from rich.markup import escape
@@ -28,6 +29,7 @@ from platform.config.splits import SPLIT_NAMES, SplitName
 from platform.config.training import TrainingConfig
 from platform.config.trial import TrialSettings
 from platform.memory.fit import check_fit
+from platform.memory.room import capacity
 from platform.results.scores import readable_bytes, readable_time
 from platform.training.run import num_steps
 from platform.tuning.pretraining import bank_entries
@@ -167,7 +169,7 @@ def check_fits(config: RunConfig, home: Home, channels: int) -> None:
 
 
 def memory_bytes(config: RunConfig, networks: Mapping[str, NetworkConfig], num_clips: int) -> int:
-    """Size of all memories a search can ask for, as stored (float16), on one node."""
+    """Size of all memories a search can ask for, as stored, on one node."""
     trial, compared = config.trial, config.compare.settings.values()
     cells = (config.benchmark.frame_size // config.network.patch_size) ** 2
     whats = {*possible(config, "distil.what", trial.distil.what), *(settings.distil.what for settings in compared)}
@@ -180,7 +182,16 @@ def memory_bytes(config: RunConfig, networks: Mapping[str, NetworkConfig], num_c
         if "frames" in whats:
             values += CHANNELS_UNTIL_KNOWN * config.benchmark.frame_size**2
     directions = 2 if config.training.reverse else 1
-    return 2 * values * (config.benchmark.total_length - 1) * num_clips * directions * len(feeds)
+    value_bytes = np.dtype(config.resources.memory_dtype).itemsize
+    return value_bytes * values * (config.benchmark.total_length - 1) * num_clips * directions * len(feeds)
+
+
+def what_the_store_holds(config: RunConfig, home: Home, wanted_bytes: int) -> str:
+    """The half sentence that ends a statement of the bytes wanted; empty where the store holds all of them."""
+    held_bytes = capacity(home.memory, config.resources.memory_budget)
+    if held_bytes >= wanted_bytes:
+        return ""
+    return f"; the store holds {100 * held_bytes // wanted_bytes} % of it: the rest is computed each time"
 
 
 @dataclass(frozen=True)
@@ -261,7 +272,10 @@ def _cost_lines(plan: SearchPlan, home: Home) -> Iterator[str]:
         f"resources  {resources.cpus_per_trial:g} CPU and {resources.gpus_per_trial} GPU a trial; memory servers take "
         f"{resources.server_cpus:g} CPU and {resources.server_gpus:g} GPU of a node"
     )
-    yield f"memory     at most {readable_bytes(plan.memory_bytes)} on disk below {home.memory}"
+    yield (
+        f"memory     at most {readable_bytes(plan.memory_bytes)} on disk below {home.memory}"
+        f"{what_the_store_holds(config, home, plan.memory_bytes)}"
+    )
     measured = f"just measured, {torch.get_num_threads()} threads"
     if step.timed_clips < config.training.batch_size:
         measured += f", a batch of {step.timed_clips}, scaled to {config.training.batch_size}"

@@ -24,13 +24,20 @@ def rank_run_sources(
     """
     bank, clips = Bank(home.bank), benchmark.blocks("train")
     cells = config.benchmark.frame_size // config.network.patch_size
-    runners = {}
+    runners, store = {}, BlockStore(home.memory, config.resources.memory_budget)
     for name, entry in entries.items():
         network = bank.load(entry)
         check_fit(name, network, channels=benchmark.channels, frame_size=config.benchmark.frame_size)
-        function = bank.card(entry).function_sha256
-        identity = MemoryIdentity(function, clips.fingerprint, config.benchmark.input_length, (cells, cells))
-        runners[name] = SourceRunner(network, clips, identity, BlockStore(home.memory))
+        identity = MemoryIdentity(
+            bank.card(entry).function_sha256,
+            clips.fingerprint,
+            config.benchmark.input_length,
+            (cells, cells),
+            dtype=config.resources.memory_dtype,
+            entry=entry,
+            clips=benchmark.label,
+        )
+        runners[name] = SourceRunner(network, clips, identity, store)
     return rank_sources(runners, {name: config.sources[name].memory for name in entries})
 
 

@@ -6,7 +6,6 @@ A search and a comparison both begin here. What cannot work is refused before an
 import contextlib
 import datetime
 import json
-import shutil
 from collections.abc import Iterator, Mapping
 
 import ray
@@ -27,7 +26,14 @@ from platform.results.scores import readable_bytes
 from platform.training.lpips import load_lpips, why_no_lpips
 from platform.training.versions import hardware, package_versions
 from platform.tuning.cluster import log_libraries_to
-from platform.tuning.plan import check_fits, check_memories, check_starts, memory_bytes, source_networks
+from platform.tuning.plan import (
+    check_fits,
+    check_memories,
+    check_starts,
+    memory_bytes,
+    source_networks,
+    what_the_store_holds,
+)
 from platform.tuning.pretraining import SourceSpec, bank_entries, pretrain_missing, specs
 from platform.tuning.resources import TrialResources, trial_resources
 from platform.tuning.target import TargetPlan
@@ -53,7 +59,7 @@ def stage(
     begin_run_folder(config, folder, benchmark, home, entries)
     log_libraries_to(folder.log)
     plan = TrialPlan(TargetPlan(config, home, entries), served, config.resources.threads_per_trial)
-    note_full_disk(config, home, benchmark, console)
+    note_small_store(config, home, benchmark, console)
     servers = start_servers(
         served,
         config.benchmark,
@@ -103,21 +109,25 @@ def served_sources(
         if memory not in network.memory_channels:
             raise no_such_memory(name, memory, network)
         identity = MemoryIdentity(
-            card.function_sha256, clips.fingerprint, config.benchmark.input_length, grid=(cells, cells)
+            card.function_sha256,
+            clips.fingerprint,
+            config.benchmark.input_length,
+            grid=(cells, cells),
+            dtype=config.resources.memory_dtype,
+            entry=entry,
+            clips=benchmark.label,
         )
         served[name] = ServedSource(name, entry, identity)
     return served
 
 
-def note_full_disk(config: RunConfig, home: Home, benchmark: Benchmark, console: Console) -> None:
-    """Say when the disk cannot hold every memory that the search may ask for."""
+def note_small_store(config: RunConfig, home: Home, benchmark: Benchmark, console: Console) -> None:
+    """Say when the store cannot hold every memory that the search may ask for."""
     wanted = memory_bytes(config, source_networks(config, home), benchmark.blocks("train").num_clips)
-    home.memory.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(home.memory).free
-    if wanted > free:
+    if held := what_the_store_holds(config, home, wanted):
         console.print(
-            f"[yellow]note:[/] memories may take {readable_bytes(wanted)}, {readable_bytes(free)} are free at "
-            f"{escape(str(home.memory))}: what finds no room is computed again each time it is asked for"
+            f"[yellow]note:[/] memories may take {readable_bytes(wanted)} at {escape(str(home.memory))}{held}. "
+            "Free some with `python -m platform.sources cache --clear`, or raise resources.memory_budget."
         )
 
 
