@@ -4,12 +4,16 @@ A trial that asks for more than any node has left after the servers would wait f
 the user is told.
 """
 
+import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from platform.config.errors import UserError
 from platform.config.search import ResourcesConfig
+from platform.results.scores import readable_bytes
+from platform.tuning.memory_limit import MemoryLimit
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,54 @@ class TrialResources:
     gpus: float
     at_once: int
     notes: tuple[str, ...] = ()
+    memory_bytes: int | None = None
+
+    @property
+    def limit(self) -> MemoryLimit:
+        """What a trial is held to. With GPUs of its own it may fill them."""
+        return MemoryLimit(gpu_share=self.gpus if 0 < self.gpus < 1 else None, num_bytes=self.memory_bytes)
+
+    @property
+    def of_ray(self) -> dict[str, float]:
+        """As `tune.with_resources` takes them."""
+        memory = {} if self.memory_bytes is None else {"memory": float(self.memory_bytes)}
+        return {"CPU": self.cpus, "GPU": self.gpus, **memory}
+
+
+@dataclass(frozen=True)
+class _Left:
+    """What the servers leave of a node: CPUs, of each GPU a share, bytes of memory."""
+
+    cpus: float
+    gpus: tuple[float, ...]
+    memory_bytes: float
+    cores: float  # with the servers'
+
+    @classmethod
+    def on(cls, total: Mapping[str, float], wanted: ResourcesConfig, *, serve: bool) -> "_Left":
+        served, gpus = wanted.server_gpus if serve else 0.0, []
+        for _ in range(int(total.get("GPU", 0))):
+            gpus.append(max(0.0, 1 - served))
+            served = max(0.0, served - 1)
+        cores = total.get("CPU", 0)
+        cpus = cores - (wanted.server_cpus if serve else 0)
+        return cls(cpus, tuple(gpus), total.get("memory", 0), cores)
+
+    def most_gpus(self) -> float:
+        """The largest share that one trial can be given: Ray gives whole GPUs, or a part of one."""
+        whole = sum(share == 1 for share in self.gpus)
+        return float(whole) if whole else max(self.gpus, default=0.0)
+
+    def fits(self, cpus: float, gpus: float, memory_bytes: int | None) -> int:
+        """How many trials of this size."""
+        counts = [_times(self.cpus, cpus)]
+        if gpus >= 1:
+            counts.append(_times(sum(share == 1 for share in self.gpus), gpus))
+        elif gpus > 0:
+            counts.append(sum(_times(share, gpus) for share in self.gpus))
+        if memory_bytes is not None:
+            counts.append(_times(self.memory_bytes, memory_bytes))
+        return min(counts)
 
 
 def trial_resources(wanted: ResourcesConfig, nodes: Sequence[Mapping[str, Any]], num_sources: int) -> TrialResources:
@@ -28,49 +80,72 @@ def trial_resources(wanted: ResourcesConfig, nodes: Sequence[Mapping[str, Any]],
     if not totals:
         raise UserError("the Ray cluster has no node with a CPU; start one with `ray start`.")
     serve = num_sources > 0
-    left = [
-        {
-            "CPU": total.get("CPU", 0) - (wanted.server_cpus if serve else 0),
-            "GPU": total.get("GPU", 0) - (wanted.server_gpus if serve and total.get("GPU", 0) else 0),
-        }
-        for total in totals
-    ]
+    left = [_Left.on(total, wanted, serve=serve) for total in totals]
     notes: list[str] = []
-    most_gpus = max(node["GPU"] for node in left)
-    auto = max(0.0, min(1.0, most_gpus))
-    gpus = auto if wanted.gpus_per_trial == "auto" else wanted.gpus_per_trial
-    if gpus > most_gpus:
-        if most_gpus <= 0:
+    gpus = _floor(_gpus(wanted, left, notes))
+    fitting = [node for node in left if node.fits(0, gpus, None)]
+    cpus = _floor(_cpus(wanted, fitting, notes))
+    memory_bytes = _memory_bytes(wanted, [node for node in fitting if node.fits(cpus, gpus, None)], notes)
+    fit = sum(node.fits(cpus, gpus, memory_bytes) for node in left)
+    # The servers' share is bookkeeping that must not idle a core: two one-core trials still run on two cores.
+    if fit < int(sum(node.cores for node in left)) and gpus == 0 and cpus == 1.0 and serve:
+        cpus = _floor(min(node.cpus / round(node.cores) for node in left))
+        fit = sum(node.fits(cpus, gpus, memory_bytes) for node in left)
+    return TrialResources(cpus, gpus, min(fit, wanted.trials_at_once or fit), tuple(notes), memory_bytes)
+
+
+def _gpus(wanted: ResourcesConfig, left: Sequence[_Left], notes: list[str]) -> float:
+    """Whole GPUs, or 1/k of one, so that k trials fill it."""
+    most = max(node.most_gpus() for node in left)
+    if wanted.gpus_per_trial == "auto":
+        return min(1.0, most)
+    asked = wanted.gpus_per_trial
+    if asked == 0:
+        return 0.0
+    gpus = float(math.floor(asked + 1e-6)) if asked >= 1 else 1 / math.floor(1 / asked + 1e-6)
+    if not math.isclose(gpus, asked, rel_tol=1e-3):
+        share = f"{gpus:g} whole ones" if gpus >= 1 else f"1/{round(1 / gpus)} of one, which as many trials fill"
+        notes.append(f"resources.gpus_per_trial={asked:g} is neither a whole number of GPUs nor 1/k: it gets {share}")
+    if gpus > most:
+        if most <= 0:
             raise UserError(
-                f"resources.gpus_per_trial is {gpus:g}, but no node has a GPU to give (memory servers take "
+                f"resources.gpus_per_trial is {asked:g}, but no node has a GPU to give (memory servers take "
                 f"{wanted.server_gpus:g}). Set resources.gpus_per_trial=0, or lower resources.server_gpus."
             )
-        notes.append(f"a trial asks for {gpus:g} GPU, {most_gpus:g} is left beside the memory servers: it gets that")
-        gpus = most_gpus
-    fitting = [node for node in left if node["GPU"] >= gpus]
-    most_cpus = max(node["CPU"] for node in fitting)
-    if most_cpus <= 0:
+        notes.append(f"a trial asks for {gpus:g} GPU, {most:g} is left beside the memory servers: it gets that")
+    return min(gpus, most)
+
+
+def _cpus(wanted: ResourcesConfig, fitting: Sequence[_Left], notes: list[str]) -> float:
+    most = max(node.cpus for node in fitting)
+    if most <= 0:
         raise UserError(
             f"memory servers take resources.server_cpus={wanted.server_cpus:g} of every node, which leaves no CPU "
             "for trials. Lower it."
         )
-    cpus = wanted.cpus_per_trial
-    if cpus > most_cpus:
-        notes.append(f"a trial asks for {cpus:g} CPUs, {most_cpus:g} are left beside the memory servers: it gets that")
-        cpus = most_cpus
-    cpus, gpus = _floor(cpus), _floor(gpus)
-    fit = sum(_fits(node, cpus, gpus) for node in left)
-    cores = int(sum(total["CPU"] for total in totals))
-    # The servers' share is bookkeeping that must not idle a core: two one-core trials still run on two cores.
-    if fit < cores and gpus == 0 and cpus == 1.0 and serve:
-        cpus = _floor(min(node["CPU"] / round(total["CPU"]) for node, total in zip(left, totals, strict=True)))
-        fit = sum(_fits(node, cpus, gpus) for node in left)
-    return TrialResources(cpus, gpus, min(fit, wanted.trials_at_once or fit), tuple(notes))
+    if wanted.cpus_per_trial > most:
+        notes.append(
+            f"a trial asks for {wanted.cpus_per_trial:g} CPUs, {most:g} are left beside the memory servers: "
+            "it gets that"
+        )
+    return min(wanted.cpus_per_trial, most)
 
 
-def _fits(node: Mapping[str, float], cpus: float, gpus: float) -> int:
-    by_cpu = int(node["CPU"] / cpus + 1e-6)
-    return min(by_cpu, int(node["GPU"] / gpus + 1e-6)) if gpus else by_cpu
+def _memory_bytes(wanted: ResourcesConfig, fitting: Sequence[_Left], notes: list[str]) -> int | None:
+    if wanted.memory_per_trial is None:
+        return None
+    most = int(max(node.memory_bytes for node in fitting))
+    if wanted.memory_per_trial > most:
+        notes.append(
+            f"a trial asks for {readable_bytes(wanted.memory_per_trial)} of memory, no node that could run it has more "
+            f"than {readable_bytes(most)} to give: it gets that"
+        )
+    return min(int(wanted.memory_per_trial), most)
+
+
+def _times(whole: float, part: float) -> int:
+    """How often `part` fits; without limit where nothing is asked for."""
+    return max(0, int(whole / part + 1e-6)) if part > 0 else sys.maxsize
 
 
 def _floor(share: float) -> float:

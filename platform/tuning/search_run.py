@@ -77,7 +77,7 @@ def run_trials(
     recorder = Recorder(config, folder)
     live = LiveTable(config, recorder, console, num_trials)
     trainable = tune.with_resources(
-        tune.with_parameters(TargetTrial, plan=plan), {"CPU": resources.cpus, "GPU": resources.gpus}
+        tune.with_parameters(TargetTrial, plan=plan, limit=resources.limit), resources.of_ray
     )
     tuner = tune.Tuner(
         trainable,

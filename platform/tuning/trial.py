@@ -1,6 +1,8 @@
 """A target as a Ray Tune trial: one step is one epoch. Workers are reused from trial to trial."""
 
+import contextlib
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +13,9 @@ from ray import tune
 
 from platform.config.trial import TrialSettings
 from platform.memory.actor import ServedMemory, ServedSource
+from platform.tuning.memory_limit import MemoryLimit
 from platform.tuning.target import Target, TargetPlan
+from platform.tuning.worker import Worker
 
 
 @dataclass(frozen=True)
@@ -36,9 +40,12 @@ def trial_folder(trial: Any) -> str:
 class TargetTrial(tune.Trainable):
     """Config: `trial` (its number) and `settings`, as the searcher suggests them; `seed` where that is prescribed."""
 
-    def setup(self, config: dict[str, Any], plan: TrialPlan) -> None:
-        torch.set_num_threads(plan.threads)
+    _target: Target
+
+    def setup(self, config: dict[str, Any], plan: TrialPlan, limit: MemoryLimit) -> None:
         self._plan = plan
+        self._limit = limit
+        self._worker = Worker(plan.threads)
         self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -47,21 +54,31 @@ class TargetTrial(tune.Trainable):
 
     def _begin(self, config: dict[str, Any]) -> None:
         """Everything of a trial is built anew here; nothing of the worker's last trial is kept."""
+        began = time.perf_counter()
+        with contextlib.suppress(AttributeError):  # a worker's first trial
+            del self._target
         seed = config.get("seed", trial_seed(self._plan.target.config.search.seed, config["trial"]))
-        self._target = Target(
-            self._plan.target,
-            TrialSettings.model_validate(config["settings"]),
-            seed=seed,
-            memory=ServedMemory(self._plan.sources, self._plan.target.home),
-            device="cuda" if os.environ.get("CUDA_VISIBLE_DEVICES") and torch.cuda.is_available() else "cpu",
-        )
+        self._worker.reset(seed)
+        self._limit.hold()
+        self._settings = TrialSettings.model_validate(config["settings"])
+        with self._limit.told(self._plan.target.config, self._settings):
+            self._target = Target(
+                self._plan.target,
+                self._settings,
+                seed=seed,
+                memory=ServedMemory(self._plan.sources, self._plan.target.home),
+                device="cuda" if os.environ.get("CUDA_VISIBLE_DEVICES") and torch.cuda.is_available() else "cpu",
+            )
+        self._setup_s = time.perf_counter() - began
 
     def step(self) -> dict[str, Any]:
-        row = self._target.epoch()
-        return {**row, "done": row["last_epoch"]}
+        with self._limit.told(self._plan.target.config, self._settings):
+            row = self._target.epoch()
+        return {**row, "setup_s": self._setup_s, "done": row["last_epoch"]}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        self._target.save(Path(checkpoint_dir))
+        with self._limit.told(self._plan.target.config, self._settings):
+            self._target.save(Path(checkpoint_dir))
 
     def load_checkpoint(self, checkpoint_dir: str) -> None:
         self._target.load(Path(checkpoint_dir))

@@ -1,14 +1,15 @@
 """Servers first, trials of what is left."""
 
 import pytest
+from pydantic import ByteSize
 
 from platform.config.errors import UserError
 from platform.config.search import ResourcesConfig
 from platform.tuning.resources import trial_resources
 
 
-def node(cpu: float, gpu: float = 0) -> dict:
-    return {"Alive": True, "Resources": {"CPU": cpu, "GPU": gpu}}
+def node(cpu: float, gpu: float = 0, memory: float = 0) -> dict:
+    return {"Alive": True, "Resources": {"CPU": cpu, "GPU": gpu, "memory": memory}}
 
 
 def test_two_cores_run_two_trials_beside_the_servers() -> None:
@@ -51,3 +52,44 @@ def test_a_gpu_that_is_not_there_is_refused_with_the_repair() -> None:
 def test_servers_that_leave_no_cpu_are_refused() -> None:
     with pytest.raises(UserError, match="Lower it"):
         trial_resources(ResourcesConfig(server_cpus=2), [node(2)], num_sources=1)
+
+
+def test_a_fraction_that_is_no_1_of_k_becomes_one_and_the_user_is_told() -> None:
+    got = trial_resources(ResourcesConfig(gpus_per_trial=0.3), [node(16, 1)], num_sources=0)
+    assert (got.gpus, got.at_once) == (0.3333, 3)
+    assert "gpus_per_trial=0.3 is neither a whole number of GPUs nor 1/k: it gets 1/3 of one" in got.notes[0]
+    assert trial_resources(ResourcesConfig(gpus_per_trial=0.7), [node(16, 1)], num_sources=0).gpus == 1
+    assert trial_resources(ResourcesConfig(gpus_per_trial=2.5), [node(16, 4)], num_sources=0).gpus == 2
+    for exact in (0.5, 0.333, 0.25, 1, 2):
+        assert trial_resources(ResourcesConfig(gpus_per_trial=exact), [node(16, 4)], num_sources=0).notes == ()
+
+
+def test_a_share_lies_on_one_gpu() -> None:
+    """Of two GPUs, one of which serves too, 1.75 are left; but a trial of a half fits three times only, of one once."""
+    for share, at_once in ((0.5, 3), (1, 1)):
+        wanted = ResourcesConfig(gpus_per_trial=share, server_gpus=0.25)
+        assert trial_resources(wanted, [node(16, 2)], num_sources=1).at_once == at_once
+
+
+def test_a_trial_that_shares_a_gpu_is_held_to_its_share() -> None:
+    shared = trial_resources(ResourcesConfig(gpus_per_trial=0.25), [node(16, 1)], num_sources=1)
+    assert shared.limit.gpu_share == 0.25
+    whole = trial_resources(ResourcesConfig(gpus_per_trial=1), [node(16, 1)], num_sources=1)
+    assert whole.limit.gpu_share is None
+
+
+def test_memory_bounds_how_many_trials_run_at_once() -> None:
+    got = trial_resources(
+        ResourcesConfig(memory_per_trial=ByteSize(4_000_000_000)), [node(8, memory=13e9)], num_sources=0
+    )
+    assert got.at_once == 3
+    assert got.of_ray == {"CPU": 1, "GPU": 0, "memory": 4e9}
+    assert got.limit.num_bytes == 4_000_000_000
+
+
+def test_a_trial_that_wants_more_memory_than_a_node_has_gets_what_there_is_and_the_user_is_told() -> None:
+    got = trial_resources(
+        ResourcesConfig(memory_per_trial=ByteSize(64_000_000_000)), [node(8, memory=13e9)], num_sources=0
+    )
+    assert (got.memory_bytes, got.at_once) == (13_000_000_000, 1)
+    assert "asks for 64 GB of memory, no node that could run it has more than 13 GB" in got.notes[0]
