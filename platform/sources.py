@@ -1,7 +1,9 @@
-"""`python -m platform.sources`: what the bank holds, and how checkpoints get into it."""
+"""`python -m platform.sources`: what the bank holds, how checkpoints get into it, and which memories are stored."""
 
+import datetime
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 import yaml
@@ -12,6 +14,9 @@ from platform.bank.card import Card
 from platform.config.errors import UserError
 from platform.config.home import Home
 from platform.console import console, run
+
+if TYPE_CHECKING:
+    from platform.memory.inventory import StoredFolder
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False, no_args_is_help=True)
 
@@ -128,6 +133,82 @@ def rank(
         raise UserError(f"{', '.join(missing)} must be pretrained first: python -m platform.pretrain {config}")
     ranking = rank_run_sources(settings, home, {n: e for n, e in entries.items() if e is not None}, benchmark)
     console.print(ranking_table(ranking, benchmark.label))
+
+
+@app.command()
+def cache(
+    source: Annotated[
+        str | None, typer.Option(help="Only memories of this source: its name in the bank, or in a YAML.")
+    ] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="Remove them, except those that a process uses now.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
+) -> None:
+    """The memories stored on this machine: of which sources, how much, last used when.
+
+    Whatever is removed is computed again when a search asks for it.
+    """
+    from platform.memory.inventory import clear as clear_folders
+    from platform.memory.inventory import stored_folders
+    from platform.memory.room import capacity
+    from platform.results.scores import readable_bytes
+
+    root = Home.from_environment().memory
+    stored = stored_folders(root)
+    if not stored:
+        console.print(f"no memories are stored below {root}; a search stores them as its trials ask", soft_wrap=True)
+        return
+    chosen = [each for each in stored if source is None or source in _names(each)]
+    if not chosen:
+        known = ", ".join(sorted({_names(each)[0] for each in stored}))
+        raise UserError(f"no memories of a source {source!r} are stored; there are some of {known}")
+    num_bytes = sum(each.num_bytes for each in chosen)
+    if not clear:
+        console.print(_stored_table(chosen))
+        room = readable_bytes(capacity(root, None))
+        console.print(
+            f"{readable_bytes(num_bytes)} below {root}; this disk takes {room} of memories, a YAML's "
+            "resources.memory_budget may take less",
+            soft_wrap=True,
+        )
+        return
+    unused = [each for each in chosen if not each.in_use]
+    free = readable_bytes(sum(each.num_bytes for each in unused))
+    if unused and not yes:
+        if not sys.stdin.isatty():
+            raise UserError(f"this removes {free} of memories, and nobody is there to be asked. Give --yes.")
+        if not typer.confirm(f"Remove {free} of memories? They are computed again when a search asks for them."):
+            console.print("nothing was removed")
+            return
+    left = clear_folders(root, chosen)
+    left_bytes = sum(each.num_bytes for each in left)
+    console.print(f"removed {readable_bytes(num_bytes - left_bytes)}")
+    if left:
+        console.print(f"left {readable_bytes(left_bytes)} that a process uses now")
+
+
+def _names(stored: "StoredFolder") -> tuple[str, ...]:
+    """How a source can be called here, first as `list` prints it."""
+    if stored.label is None:
+        return ("damaged",)
+    return tuple(name for name in (stored.label.entry, stored.label.source) if name)
+
+
+def _stored_table(folders: "list[StoredFolder]") -> Table:
+    from platform.results.scores import readable_bytes
+
+    columns = ("source", "memory", "direction", "feed", "clips", "as", "blocks", "size", "last used", "")
+    table = Table(*columns, box=None, header_style="bold")
+    for each in folders:
+        described = ["?"] * 5
+        if each.label is not None:
+            key = each.label.key
+            variant = f", variant {key.variant}" if key.variant else ""
+            clips = f"{each.label.clips} {key.clips_fingerprint[:8]}{variant}".strip()
+            described = [key.memory, key.direction, key.feed, clips, key.dtype]
+        last_used = datetime.datetime.fromtimestamp(each.last_used).strftime("%Y-%m-%d %H:%M")
+        size = readable_bytes(each.num_bytes)
+        table.add_row(_names(each)[0], *described, str(each.num_blocks), size, last_used, "in use" * each.in_use)
+    return table
 
 
 if __name__ == "__main__":

@@ -1,14 +1,18 @@
-"""`python -m platform.sources`: checkpoints come in, cards come out, and a ranking needs its sources."""
+"""`python -m platform.sources`: checkpoints come in, cards come out, a ranking needs its sources, memories can go."""
 
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from platform.bank.bank import Bank
 from platform.config.home import Home
+from platform.memory.blocks import BlockStore
+from platform.memory.request import MemoryIdentity, Request
 from tmu_models.released import ReleasedTMUCell
 
 REFERENCE = Path(__file__).parents[1] / "fixtures" / "reference"
@@ -96,3 +100,87 @@ def test_sources_are_ranked_once_they_are_pretrained(tiny_home: Home, tmp_path: 
     assert code == 0
     assert "LogME" in out
     assert {line.split()[0] for line in out.splitlines() if "cell/0" in line} == {"one", "two"}
+
+
+def store_memories(home: Home, name: str, blocks: int = 2) -> BlockStore:
+    """Blocks of a source of the bank, stored through an object that uses them until it is closed."""
+    store = BlockStore(home.memory)
+    identity = MemoryIdentity(name, "c0ffee11aa", 3, (2, 2), entry=f"{name}-1a2b", clips="kth (synthetic)")
+    for block in range(blocks):
+        assert store.write(identity, Request(name, block, "reverse"), np.zeros((4, 5, 8, 2, 2), np.float16))
+    return store
+
+
+def blocks_of(home: Home) -> int:
+    return len(list(home.memory.rglob("*.arrow")))
+
+
+def test_an_empty_store_is_one_line(tmp_path: Path) -> None:
+    for arguments in ((), ("--clear", "--source", "flow")):
+        code, out, _ = sources(Home(tmp_path), "cache", *arguments)
+        assert (code, len(out.splitlines())) == (0, 1)
+        assert out.startswith(f"no memories are stored below {tmp_path}/memory")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_stored_is_a_table_with_what_is_in_use(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    store_memories(home, "flow").close()
+    using = store_memories(home, "walk", blocks=3)
+    code, out, _ = sources(home, "cache")
+    assert code == 0
+    walk, flow = (line.split() for line in out.splitlines() if "1a2b" in line)
+    assert flow[:7] == ["flow-1a2b", "cell/0", "reverse", "own", "kth", "(synthetic)", "c0ffee11"]
+    assert (flow[7:9], walk[7:9]) == (["float16", "2"], ["float16", "3"])
+    assert (flow[-2:] == ["in", "use"], walk[-2:] == ["in", "use"]) == (False, True)
+    assert "resources.memory_budget" in out
+    using.close()
+
+
+def test_memories_are_cleared_whole_or_of_one_source_and_never_while_they_are_used(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    store_memories(home, "flow").close()
+    store_memories(home, "digits").close()
+    using = store_memories(home, "walk", blocks=3)
+    code, out, _ = sources(home, "cache", "--clear", "--source", "flow-1a2b", "--yes")
+    assert (code, "removed" in out, "left" in out, blocks_of(home)) == (0, True, False, 5)
+    code, out, _ = sources(home, "cache", "--clear", "--yes")
+    assert (code, "that a process uses now" in out, blocks_of(home)) == (0, True, 3)
+    assert int((home.memory / "ledger").read_text()) == sum(
+        file.stat().st_size for file in home.memory.rglob("*.arrow")
+    )
+    using.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "repair"),
+    [
+        (("--clear",), "nobody is there to be asked. Give --yes"),
+        (("--clear", "--source", "nobody", "--yes"), "there are some of flow-1a2b"),
+    ],
+)
+def test_what_is_not_meant_for_sure_removes_nothing(tmp_path: Path, arguments: tuple[str, ...], repair: str) -> None:
+    home = Home(tmp_path)
+    store_memories(home, "flow").close()
+    code, _, err = sources(home, "cache", *arguments)
+    assert (code, repair in err, blocks_of(home)) == (2, True, 2)
+
+
+@pytest.mark.parametrize(("answer", "left"), [("y", 0), ("n", 2)])
+def test_clearing_asks_first(tmp_path: Path, answer: str, left: int) -> None:
+    home = Home(tmp_path)
+    store_memories(home, "flow").close()
+    keyboard, terminal = pty.openpty()
+    os.write(keyboard, f"{answer}\n".encode())
+    done = subprocess.run(
+        [sys.executable, "-m", "platform.sources", "cache", "--clear"],
+        stdin=terminal,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        env={**os.environ, "TMU_HOME": str(home.root)},
+    )
+    os.close(keyboard)
+    os.close(terminal)
+    assert (done.returncode, blocks_of(home)) == (0, left), done.stderr
+    assert ("nothing was removed" in done.stdout) == (left == 2)
