@@ -3,7 +3,16 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, ByteSize, Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
+from pydantic import (
+    AfterValidator,
+    ByteSize,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 
 from platform.config.errors import nearest
 from platform.config.model import Model
@@ -83,9 +92,19 @@ class ResourcesConfig(Model):
     memory_per_trial: Annotated[ByteSize, Field(ge=500_000_000)] | None = None
     trials_at_once: PositiveInt | None = None  # None: as many as fit
     server_cpus: PositiveFloat = 0.1  # all memory servers of a node together
-    server_gpus: NonNegativeFloat = 0.0  # all memory servers of a node together
+    server_gpus: NonNegativeFloat = 0.0  # all memory servers of a node together, where it has a GPU
+    servers_per_node: PositiveInt = 1  # among which the sources are dealt out; one takes them all, on one device
     threads_per_trial: PositiveInt = 1  # torch threads of a trial
     # Of all memories stored on a node, `200GB`; 0 stores none, None all that the disk takes but a reserve. What does
     # not fit is computed each time it is asked for.
     memory_budget: Annotated[ByteSize, Field(ge=0)] | None = None
     memory_dtype: Literal["float16", "float32"] = "float16"  # in which memories are stored and served
+
+    @model_validator(mode="after")
+    def _one_gpu_a_server(self) -> "ResourcesConfig":
+        if self.server_gpus > self.servers_per_node:
+            raise ValueError(
+                f"server_gpus {self.server_gpus:g} is more than one GPU for each of servers_per_node "
+                f"{self.servers_per_node}, and a server uses one; lower the first, or raise the second"
+            )
+        return self

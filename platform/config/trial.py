@@ -55,7 +55,9 @@ class TrialSettings(Model):
     tmu: GateConfig = GateConfig()
     distil: DistilConfig = DistilConfig()
     learning_rate: PositiveFloat = 3e-4
-    feed: Literal["own", "truth"] = "own"  # what the sources are shown after the observed frames
+    # What the sources are shown after the observed frames: their own predictions, the true frames, or what the target
+    # itself is shown, by its random mask; this last is computed anew for every trial and epoch.
+    feed: Literal["own", "truth", "scheduled"] = "own"
 
 
 def with_setting(settings: TrialSettings, name: str, value: Any) -> TrialSettings:

@@ -1,12 +1,12 @@
 """The same memories without Ray: for a script, a test, or a bench that compares."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from threading import Lock
 
 import numpy as np
 
 from platform.memory.compute import SourceRunner
-from platform.memory.request import Counters, Request
+from platform.memory.request import Counters, Request, Shown
 
 
 class InProcessMemory:
@@ -17,11 +17,16 @@ class InProcessMemory:
         self.counters = Counters()
         self._one_at_a_time = Lock()
 
-    def states(self, request: Request) -> np.ndarray:
-        runner = self.runners[request.source]
+    def states(self, request: Request, shown: Shown | None = None) -> np.ndarray:
         with self._one_at_a_time:
-            before = runner.counters.computed
-            memories = runner.states(request)
-            was_computed = runner.counters.computed > before
-        self.counters.add(ready=not was_computed, computed=was_computed, read_bytes=memories.nbytes)
-        return memories
+            answer = self.runners[request.source].answer(request, shown)
+        self.counters.add(
+            ready=not answer.was_computed,
+            computed=answer.was_computed,
+            read_bytes=answer.memories.nbytes,
+            evicted_blocks=answer.evicted_blocks,
+        )
+        return answer.memories
+
+    def announce(self, requests: Sequence[Request]) -> None:
+        """Nobody here could compute ahead."""

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from threading import Lock
 from typing import Literal, Protocol
 
@@ -80,13 +80,37 @@ class Counters:
     computed: int = 0  # a source had to run, or was running, when they were asked for
     waited_s: float = 0.0  # time that training stood still for them; what readers fetch ahead costs it none
     read_bytes: int = 0
+    evicted_blocks: int = 0  # of unused folders, to make room for what was computed
 
-    def add(self, *, ready: int = 0, computed: int = 0, waited_s: float = 0.0, read_bytes: int = 0) -> None:
+    def add(
+        self,
+        *,
+        ready: int = 0,
+        computed: int = 0,
+        waited_s: float = 0.0,
+        read_bytes: int = 0,
+        evicted_blocks: int = 0,
+    ) -> None:
         with _ADDING:
             self.ready += ready
             self.computed += computed
             self.waited_s += waited_s
             self.read_bytes += read_bytes
+            self.evicted_blocks += evicted_blocks
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What memory servers did. Adds up over servers."""
+
+    passes: int = 0  # blocks put through a source
+    announced: int = 0  # of these, begun before anybody waited for them
+    unstored: int = 0  # of these, without room in the store, or of feed `scheduled`
+    evicted_blocks: int = 0  # of unused folders, to make room
+    restarts: int = 0  # servers that died: what they had counted by then is not in here
+
+    def __add__(self, other: "Totals") -> "Totals":
+        return Totals(**{each.name: getattr(self, each.name) + getattr(other, each.name) for each in fields(Totals)})
 
 
 class MemoryProvider(Protocol):

@@ -44,6 +44,11 @@ class RunFolder:
         return self.trials / trial_id
 
     @property
+    def memory(self) -> Path:
+        """What the run's memory servers did (JSON, `memory.request.Totals`)."""
+        return self.path / "memory.json"
+
+    @property
     def best(self) -> Path:
         """The best target as safetensors, with its config."""
         return self.path / "best"

@@ -1,14 +1,15 @@
 """What a target learns from its sources besides the frames themselves: whose memories, how, how strongly, how long."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 import torch
 
-from platform.memory.request import Direction, Feed, MemoryProvider, Request
+from platform.memory.request import Direction, Feed, MemoryProvider, Request, Shown
 from tmu_models import Moments, Prediction, VideoPredictor, distillation_loss, output_distillation_loss
 
 Way = Literal["memory", "frames", "knowledge_flow"]
@@ -29,18 +30,30 @@ class Imitation:
     until: float = 1.0
     feed: Feed = "own"
 
-    def fetch(self, block: int, direction: Direction, variant: int = 0) -> dict[str, np.ndarray]:
+    def announce(self, blocks: Iterable[tuple[int, Direction, int]]) -> None:
+        """Blocks, as (block, direction, variant), that will be fetched in this order: they may be computed ahead."""
+        if self.feed != "scheduled":  # which nobody can know yet
+            self.provider.announce([self._request(name, *block) for block in blocks for name in self.memories])
+
+    def fetch(
+        self, block: int, direction: Direction, variant: int = 0, shown: Shown | None = None
+    ) -> dict[str, np.ndarray]:
         """What the sources remember of a block, by source, (N, T-1, S, h, w), read-only."""
-        return {name: self.provider.states(self._request(name, block, direction, variant)) for name in self.memories}
+        return {
+            name: self.provider.states(self._request(name, block, direction, variant), shown) for name in self.memories
+        }
 
     def moments(self) -> dict[str, Moments]:
         """Of each source's memory over the first block: a pure function, so a continued run has the same.
 
-        A memory that never changes keeps its scale: there is nothing to bring to another.
+        A memory that never changes keeps its scale: there is nothing to bring to another. Of feed `scheduled`, which
+        is not pure, those of feed `own` are taken.
         """
         if not self.normalise:
             return {}
-        blocks = {name: self.provider.states(self._request(name, 0, "forward")) for name in self.memories}
+        own, began = replace(self, feed="own") if self.feed == "scheduled" else self, time.perf_counter()
+        blocks = own.fetch(0, "forward")
+        self.provider.counters.add(waited_s=time.perf_counter() - began)
         return {name: _moments(block.astype(np.float32)) for name, block in blocks.items()}
 
     def strength(self, progress: float) -> float:

@@ -82,7 +82,7 @@ class TrainingRun:
         """`seed` draws the sampling masks; `order_seed` the order of clips, shared by all trials of a search."""
         self.network = network.to(device).train()
         self.plan = plan
-        self.stream = ClipStream(clips, plan, order_seed=order_seed, imitation=imitation, device=device)
+        self.stream = ClipStream(clips, plan, order_seed=order_seed, imitation=imitation, mask_seed=seed, device=device)
         self.input_length = input_length
         self.seed = seed
         self.imitation = imitation

@@ -19,9 +19,10 @@ import torch
 from platform.benchmarks.blocks import ClipBlocks, epoch_blocks
 from platform.benchmarks.tensors import ClipTensors, clips_to_tensors
 from platform.config.training import TrainingConfig
-from platform.memory.request import Direction
+from platform.memory.request import Direction, Shown
 from platform.training.ahead import Stopped, work_ahead
 from platform.training.imitation import Imitation
+from platform.training.sampling import truth_mask
 
 # N clips of a block, B of a batch, T frames, C channels, H W pixels, S memory channels, h w grid cells
 
@@ -49,12 +50,15 @@ class Visit:
 
 @dataclass(frozen=True)
 class _Loaded:
-    """A visited block, its clips in the order of its batches; memories as they are stored, in the block's order."""
+    """A visited block, its clips in the order of its batches; memories as they were fetched, in the block's order.
+
+    For a GPU memories are in the order of the batches too, copied to where it takes them from by itself.
+    """
 
     visit: Visit
     order: np.ndarray
     clips: Mapping[Direction, ClipTensors]
-    memories: Mapping[Direction, Mapping[str, np.ndarray]]
+    memories: Mapping[Direction, Mapping[str, np.ndarray | torch.Tensor]]
     fetched_s: float
 
 
@@ -100,12 +104,15 @@ class ClipStream:
         *,
         order_seed: int,
         imitation: Imitation | None = None,
+        mask_seed: int = 0,
         device: str | torch.device = "cpu",
     ) -> None:
+        """`mask_seed` draws the sampling masks of the training run, which feed `scheduled` shows the sources too."""
         self.clips = clips
         self.plan = plan
         self.order_seed = order_seed
         self.imitation = imitation
+        self.mask_seed = mask_seed
         self.device = torch.device(device)
         self.directions = directions(plan)
         self.steps_per_epoch = batches_per_epoch(plan, clips) * len(self.directions)
@@ -117,6 +124,11 @@ class ClipStream:
         done_batches, done_directions = divmod(done, len(self.directions))
         visits = epoch_visits(self.plan, self.clips, self.order_seed, epoch)
         left = [visit for visit in visits if visit.first_batch + visit.num_batches > done_batches]
+        if self.imitation is not None:
+            imitated = [visit for visit in left if self._is_imitated(epoch, visit)]
+            self.imitation.announce(
+                (visit.block, direction, visit.variant) for visit in imitated for direction in self.directions
+            )
 
         def load(visit: Visit, stop: Event) -> _Loaded:
             return self._load(epoch, visit, stop)
@@ -154,24 +166,65 @@ class ClipStream:
         for direction in self.directions:
             if stop.is_set():
                 raise Stopped
-            memories[direction] = self._fetch(epoch, visit, direction)
+            memories[direction] = self._fetch(epoch, visit, direction, order)
         return _Loaded(visit, order, clips, memories, time.perf_counter() - began)
 
-    def _fetch(self, epoch: int, visit: Visit, direction: Direction) -> dict[str, np.ndarray]:
+    def _fetch(
+        self, epoch: int, visit: Visit, direction: Direction, order: np.ndarray
+    ) -> Mapping[str, np.ndarray | torch.Tensor]:
         """What the sources remember of a block; nothing where nothing is imitated any more when its turn comes."""
-        if self.imitation is None:
+        if self.imitation is None or not self._is_imitated(epoch, visit):
             return {}
-        due = epoch * self.steps_per_epoch + visit.first_batch * len(self.directions)
-        if self.imitation.strength(due / (self.plan.epochs * self.steps_per_epoch)) == 0:
-            return {}
-        return self.imitation.fetch(visit.block, direction, visit.variant)
+        shown = self._shown(epoch, visit, direction, order) if self.imitation.feed == "scheduled" else None
+        memories = self.imitation.fetch(visit.block, direction, visit.variant, shown)
+        if self._copies is None:
+            return memories
+        return {name: torch.from_numpy(memory[order]).pin_memory() for name, memory in memories.items()}
+
+    def _is_imitated(self, epoch: int, visit: Visit) -> bool:
+        assert self.imitation is not None
+        return self.imitation.strength(self._step(epoch, visit.first_batch) / self._total_steps) > 0
+
+    def _step(self, epoch: int, batch: int, direction: Direction = "forward") -> int:
+        """The number, over all of training, of the step that takes this batch of an epoch."""
+        return epoch * self.steps_per_epoch + batch * len(self.directions) + self.directions.index(direction)
+
+    @property
+    def _total_steps(self) -> int:
+        return self.plan.epochs * self.steps_per_epoch
+
+    def _shown(self, epoch: int, visit: Visit, direction: Direction, order: np.ndarray) -> Shown:
+        """The masks that the target will see of this block's clips, step by step, put in the block's order."""
+        clips, size = self.clips, self.plan.batch_size
+        block_mask: np.ndarray | None = None
+        for batch in range(visit.num_batches):
+            rows, step = (
+                order[batch * size : (batch + 1) * size],
+                self._step(epoch, visit.first_batch + batch, direction),
+            )
+            frames, mask = truth_mask(
+                self.plan.sampling,
+                step / self._total_steps,
+                len(rows),
+                clips.total_length,
+                clips.input_length,
+                (self.mask_seed, step),
+            )
+            if block_mask is None:
+                block_mask = np.zeros((clips.block_size(visit.block), clips.total_length - 1 - frames), np.float32)
+            if mask is not None:
+                block_mask[rows] = mask
+        assert block_mask is not None
+        return Shown(frames, block_mask)
 
     def _batch(self, block: _Loaded, batch: int, direction: Direction) -> Batch:
         rows = slice(batch * self.plan.batch_size, (batch + 1) * self.plan.batch_size)
         frames, valid = block.clips[direction]
-        # Memory is copied only here: a block of it is tens of megabytes a source, and lies in the page cache.
-        chosen = {name: memory[block.order[rows]] for name, memory in block.memories[direction].items()}
-        memories = {name: torch.from_numpy(memory) for name, memory in chosen.items()}
+        # Without a GPU memory is copied only here: a block of it is tens of megabytes a source, in the page cache.
+        memories = {
+            name: memory[rows] if isinstance(memory, torch.Tensor) else torch.from_numpy(memory[block.order[rows]])
+            for name, memory in block.memories[direction].items()
+        }
         return self._on_device(Batch(frames[rows], None if valid is None else valid[rows], memories))
 
     def _pinned(self, clips: ClipTensors) -> ClipTensors:
@@ -194,7 +247,7 @@ class ClipStream:
         computing = torch.cuda.current_stream(self.device)
 
         def copied(tensor: torch.Tensor) -> torch.Tensor:
-            on_device = tensor.pin_memory().to(self.device, non_blocking=True)
+            on_device = tensor.to(self.device, non_blocking=True)
             on_device.record_stream(computing)  # its memory is not given away before the step is done with it
             return on_device
 

@@ -173,7 +173,7 @@ def memory_bytes(config: RunConfig, networks: Mapping[str, NetworkConfig], num_c
     trial, compared = config.trial, config.compare.settings.values()
     cells = (config.benchmark.frame_size // config.network.patch_size) ** 2
     whats = {*possible(config, "distil.what", trial.distil.what), *(settings.distil.what for settings in compared)}
-    feeds = {*possible(config, "feed", trial.feed), *(settings.feed for settings in compared)}
+    feeds = {*possible(config, "feed", trial.feed), *(settings.feed for settings in compared)} - {"scheduled"}
     values = 0
     for name, memories in imitated_memories(config).items():
         if "memory" in whats:

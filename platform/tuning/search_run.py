@@ -41,7 +41,7 @@ def run_search(config: RunConfig, folder: RunFolder, home: Home, console: Consol
     """Run the whole search on the Ray that is initialised. Ctrl-C ends it within seconds with what has finished."""
     with stage(config, folder, home, console) as (plan, resources):
         ranking: list[str] = []
-        if config.search.seed_from_ranking and plan.sources:
+        if config.search.seed_from_ranking and plan.serving.sources:
             benchmark = plan.target.benchmark()
             relevances = rank_run_sources(config, home, plan.target.entries, benchmark)
             console.print(ranking_table(relevances, benchmark.label))

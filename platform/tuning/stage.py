@@ -4,11 +4,13 @@ A search and a comparison both begin here. What cannot work is refused before an
 """
 
 import contextlib
+import dataclasses
 import datetime
 import json
 from collections.abc import Iterator, Mapping
 
 import ray
+from ray.exceptions import RayError
 from rich.console import Console
 from rich.markup import escape
 
@@ -18,9 +20,10 @@ from platform.benchmarks.catalog import open_benchmark
 from platform.config.home import Home
 from platform.config.load import dump_run
 from platform.config.run import RunConfig
-from platform.memory.actor import ServedSource, start_servers
 from platform.memory.compute import no_such_memory
+from platform.memory.coordinator import start_servers
 from platform.memory.request import MemoryIdentity
+from platform.memory.server import ServedSource, Serving
 from platform.results.run_folder import RunFolder
 from platform.results.scores import readable_bytes
 from platform.training.lpips import load_lpips, why_no_lpips
@@ -39,6 +42,8 @@ from platform.tuning.resources import TrialResources, trial_resources
 from platform.tuning.target import TargetPlan
 from platform.tuning.trial import TrialPlan
 
+TOTALS_S = 30.0  # how long the servers' last word is waited for
+
 
 @contextlib.contextmanager
 def stage(
@@ -55,21 +60,41 @@ def stage(
     check_starts(config, home, benchmark.channels)
     check_fits(config, home, benchmark.channels)
     entries = pretrain_sources(config, home, resources, console)
-    served = served_sources(config, home, entries, benchmark)
-    begin_run_folder(config, folder, benchmark, home, entries)
-    log_libraries_to(folder.log)
-    plan = TrialPlan(TargetPlan(config, home, entries), served, config.resources.threads_per_trial)
-    note_small_store(config, home, benchmark, console)
-    servers = start_servers(
-        served,
+    serving = Serving(
+        served_sources(config, home, entries, benchmark),
         config.benchmark,
         home,
         cpus=config.resources.server_cpus,
         gpus=config.resources.server_gpus,
+        servers_per_node=config.resources.servers_per_node,
         threads=config.resources.threads_per_trial,
+        memory_budget=config.resources.memory_budget,
     )
-    yield plan, resources
-    del servers
+    begin_run_folder(config, folder, benchmark, home, entries)
+    log_libraries_to(folder.log)
+    note_small_store(config, home, benchmark, console)
+    with memory_servers(serving, folder, console):
+        yield TrialPlan(TargetPlan(config, home, entries), serving, config.resources.threads_per_trial), resources
+
+
+@contextlib.contextmanager
+def memory_servers(serving: Serving, folder: RunFolder, console: Console) -> Iterator[None]:
+    """The servers of a run for the duration; what they did is written to its folder in the end."""
+    if not serving.sources:
+        yield
+        return
+    coordinator, without = start_servers(serving)
+    if without:
+        console.print(
+            f"[yellow]note:[/] {len(without)} of the nodes have no room for memory servers; trials there are sent "
+            "their memories by those of other nodes"
+        )
+    try:
+        yield
+    finally:
+        with contextlib.suppress(RayError):  # a cluster that is gone tells nothing
+            totals = ray.get(coordinator.totals.remote(), timeout=TOTALS_S)
+            folder.memory.write_text(json.dumps(dataclasses.asdict(totals), indent=2))
 
 
 def prepare_benchmarks(config: RunConfig, home: Home, console: Console) -> Benchmark:

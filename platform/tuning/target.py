@@ -166,6 +166,7 @@ class Target:
             "memory.computed": self.memory.counters.computed,
             "memory.waited_s": self.memory.counters.waited_s,
             "memory.bytes": self.memory.counters.read_bytes,
+            "memory.evicted": self.memory.counters.evicted_blocks,
         }
         if report.distillation_loss is not None:
             row["distillation_loss"] = report.distillation_loss

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,8 @@ import torch
 from ray import tune
 
 from platform.config.trial import TrialSettings
-from platform.memory.actor import ServedMemory, ServedSource
+from platform.memory.client import ServedMemory
+from platform.memory.server import Serving
 from platform.tuning.memory_limit import MemoryLimit
 from platform.tuning.target import Target, TargetPlan
 from platform.tuning.worker import Worker
@@ -23,7 +23,7 @@ class TrialPlan:
     """What every trial of a run is given besides its own settings."""
 
     target: TargetPlan
-    sources: Mapping[str, ServedSource]
+    serving: Serving
     threads: int
 
 
@@ -66,7 +66,7 @@ class TargetTrial(tune.Trainable):
                 self._plan.target,
                 self._settings,
                 seed=seed,
-                memory=ServedMemory(self._plan.sources, self._plan.target.home),
+                memory=ServedMemory(self._plan.serving),
                 device="cuda" if os.environ.get("CUDA_VISIBLE_DEVICES") and torch.cuda.is_available() else "cpu",
             )
         self._setup_s = time.perf_counter() - began

@@ -115,6 +115,6 @@ def test_a_memory_too_large_for_its_storage_is_refused_by_name(
     network = VideoPredictor(channels=1, frame_size=(16, 16), patch_size=4, hidden=(4,), kernel_size=3)
     runner = SourceRunner(network, clips, MemoryIdentity("w", clips.fingerprint, 3, (4, 4)), BlockStore(tmp_path))
     original = runner.compute
-    runner.compute = lambda request: 1e6 * np.sign(original(request))  # type: ignore[method-assign]
+    runner.compute = lambda *asked: 1e6 * np.sign(original(*asked))  # type: ignore[method-assign]
     with pytest.raises(UserError, match=r"source 'loud': cell/0 reaches 1e\+06, which float16 cannot hold"):
         runner.states(Request("loud", 0))

@@ -1,5 +1,8 @@
 """Memory served by real Ray actors: computed once, mapped by every reader, and alive after a kill."""
 
+import os
+import pickle
+import signal
 import subprocess
 import sys
 import textwrap
@@ -10,168 +13,169 @@ from pathlib import Path
 import numpy as np
 import pytest
 import ray
-import torch
 
-from platform.bank.bank import Bank
-from platform.benchmarks.catalog import open_benchmark
-from platform.config.home import Home
 from platform.config.run import RunConfig
-from platform.memory.actor import NAMESPACE, ServedMemory, ServedSource, start_servers
-from platform.memory.blocks import BlockStore
+from platform.memory.client import ServedMemory
 from platform.memory.compute import SourceRunner
-from platform.memory.in_process import InProcessMemory
-from platform.memory.request import MemoryIdentity, Request
-from platform.training.pretraining import SourceRecipe, pretrain
+from platform.memory.coordinator import start_servers
+from platform.memory.request import Request, Shown
+from platform.memory.server import Serving
 
 Config = Callable[..., RunConfig]
+pytestmark = pytest.mark.usefixtures("local_ray")
+BLOCKS = [
+    Request(source, block, direction)
+    for block in range(3)
+    for direction in ("forward", "reverse")
+    for source in ("one", "two")
+]
 
 
-@pytest.fixture
-def served(tiny_home: Home, tiny_config: Config) -> ServedSource:
-    """One source, pretrained for an epoch."""
-    config = tiny_config()
-    source = config.sources["one"]
-    assert source.benchmark is not None
-    assert source.network is not None
-    assert source.pretraining is not None
-    recipe = SourceRecipe("one", open_benchmark(source.benchmark, tiny_home), source.network, source.pretraining)
-    bank = Bank(tiny_home.bank)
-    if bank.find(recipe.hash) is None:
-        list(pretrain(recipe, bank))
-    clips = open_benchmark(config.benchmark, tiny_home).blocks("train")
-    card = bank.card(recipe.entry)
-    return ServedSource("one", recipe.entry, MemoryIdentity(card.function_sha256, clips.fingerprint, 3, (4, 4)))
+def this_node() -> str:
+    return ray.get_runtime_context().get_node_id()
 
 
-@pytest.fixture
-def runner(served: ServedSource, tiny_home: Home, tiny_config: Config) -> SourceRunner:
-    clips = open_benchmark(tiny_config().benchmark, tiny_home).blocks("train")
-    return SourceRunner(Bank(tiny_home.bank).load(served.entry), clips, served.identity, BlockStore(tiny_home.memory))
+def test_a_block_is_computed_once_however_many_ask(serving: Serving) -> None:
+    coordinator, without = start_servers(serving)
+    assert without == []
+
+    @ray.remote(num_cpus=0.4)
+    def ask(announces: bool) -> tuple[int, float]:
+        memory = ServedMemory(serving)
+        if announces:
+            memory.announce(BLOCKS)
+        total = sum(float(memory.states(request).astype(np.float64).sum()) for request in BLOCKS)
+        return memory.counters.computed + memory.counters.ready, total
+
+    answers = ray.get([ask.remote(number % 2 == 0) for number in range(4)])
+    assert ray.get(coordinator.totals.remote()).passes == len(BLOCKS)
+    assert {asked for asked, _ in answers} == {len(BLOCKS)}
+    assert len({total for _, total in answers}) == 1
 
 
-def test_memories_are_the_sources_own(runner: SourceRunner) -> None:
-    states = runner.states(Request("one", 1, "reverse", "truth"))
-    frames = torch.from_numpy(runner.clips.frames(1)).permute(0, 1, 4, 2, 3).float().flip(1) / 255
-    with torch.no_grad():
-        wanted = runner.network(frames, input_length=5, keep_memories=["cell/0"]).memories["cell/0"]
-    np.testing.assert_array_equal(states, wanted.numpy().astype(np.float16))
+def test_one_server_hosts_all_sources_unless_told_otherwise(serving: Serving, tiny_config: Config) -> None:
+    for servers in (1, 2):
+        apart = Serving(serving.sources, serving.benchmark, serving.home, cpus=0.2, servers_per_node=servers)
+        coordinator, _ = start_servers(apart)
+        found = ray.get(coordinator.servers.remote(this_node()))
+        assert len(found.actors) == servers
+        assert ServedMemory(apart).states(Request("two", 1)).shape == (8, 5, 8, 4, 4)
 
 
-def test_the_own_feed_hides_what_was_not_observed(runner: SourceRunner) -> None:
-    own, truth = runner.compute(Request("one", 0)), runner.compute(Request("one", 0, feed="truth"))
-    np.testing.assert_allclose(own[:, :3], truth[:, :3], atol=1e-6)
-    assert np.abs(own[:, 3:] - truth[:, 3:]).max() > 1e-3
+def test_what_is_announced_is_there_before_anybody_asks(serving: Serving) -> None:
+    coordinator, _ = start_servers(serving)
+    memory = ServedMemory(serving)
+    memory.announce(BLOCKS)
+    while ray.get(coordinator.totals.remote()).announced < len(BLOCKS):
+        time.sleep(0.05)
+    for request in BLOCKS:
+        memory.states(request)
+    assert (memory.counters.ready, memory.counters.computed) == (len(BLOCKS), 0)
+    assert ray.get(coordinator.totals.remote()).passes == len(BLOCKS)
 
 
-def test_a_source_sees_the_variant_that_was_asked_for(
-    served: ServedSource, tiny_home: Home, tiny_config: Config, tmp_path: Path
+def test_a_block_without_room_comes_as_bytes(serving: Serving, runners: dict[str, SourceRunner]) -> None:
+    small = Serving(serving.sources, serving.benchmark, serving.home, cpus=0.2, memory_budget=0)
+    coordinator, _ = start_servers(small)
+    memory = ServedMemory(small)
+    memory.announce(BLOCKS)
+    for request in BLOCKS:
+        np.testing.assert_array_equal(memory.states(request), runners[request.source].states(request))
+    totals = ray.get(coordinator.totals.remote())
+    assert totals.passes == totals.unstored >= len(BLOCKS)
+    assert totals.announced <= 1  # the first one finds out that there is no room
+    assert not list(small.home.memory.rglob("*.arrow"))
+
+
+def test_the_scheduled_feed_is_computed_for_each_and_stored_for_nobody(
+    serving: Serving, runners: dict[str, SourceRunner]
 ) -> None:
-    config = tiny_config("benchmark.augment=mirror", "benchmark.variants=3")
-    clips = open_benchmark(config.benchmark, tiny_home).blocks("train")
-    identity = MemoryIdentity(served.identity.source_sha256, clips.fingerprint, 3, (4, 4))
-    runner = SourceRunner(Bank(tiny_home.bank).load(served.entry), clips, identity, BlockStore(tmp_path))
-    plain = runner.states(Request("one", 0))
-    for variant in (1, 2):
-        states = runner.states(Request("one", 0, variant=variant))
-        flipped = [not np.array_equal(a, b) for a, b in zip(clips.frames(0), clips.frames(0, variant), strict=True)]
-        assert 0 < sum(flipped) < len(flipped)
-        other = [not np.allclose(a, b, atol=1e-3) for a, b in zip(plain, states, strict=True)]
-        assert other == flipped
+    coordinator, _ = start_servers(serving)
+    memory, request = ServedMemory(serving), Request("one", 1, "reverse", "scheduled")
+    for seed in (0, 1):
+        shown = Shown(3, np.random.default_rng(seed).integers(0, 2, (8, 2)).astype(np.float32))
+        wanted = runners["one"].states(request, shown)
+        np.testing.assert_array_equal(memory.states(request, shown), wanted)
+    assert ray.get(coordinator.totals.remote()).unstored == 2
+    assert not list(serving.home.memory.rglob("*.arrow"))
+    with pytest.raises(ValueError, match="feed 'scheduled': what is shown"):
+        memory.states(request)
 
 
-def test_the_first_answer_is_the_stored_answer(runner: SourceRunner) -> None:
-    provider = InProcessMemory({"one": runner})
-    request = Request("one", 2)
-    runner.store.path(runner.identity, request).unlink(missing_ok=True)
-    first, second = provider.states(request), provider.states(request)
-    np.testing.assert_array_equal(first, second)
-    assert (provider.counters.computed, provider.counters.ready) == (1, 1)
+def test_a_client_survives_pickling(serving: Serving) -> None:
+    coordinator, _ = start_servers(serving)
+    memory = ServedMemory(serving)
+    before = memory.states(Request("one", 0))
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(memory)).states(Request("one", 0)), before)
+    assert ray.get(coordinator.totals.remote()).passes == 1
 
 
-def test_a_store_without_room_costs_a_computation_and_no_answer(runner: SourceRunner) -> None:
-    request = Request("one", 1, "reverse", "truth")
-    stored = runner.states(request).copy()
-    runner.store.path(runner.identity, request).unlink()
-    runner.store = BlockStore(runner.store.root, budget_bytes=0)
-    before = runner.counters.computed
-    for _ in range(2):  # the second time the block is still at hand
-        np.testing.assert_array_equal(runner.states(request), stored)
-    assert runner.counters.computed == before + 1
-
-
-@pytest.mark.usefixtures("local_ray")
-def test_a_block_is_computed_once_however_many_ask(
-    served: ServedSource, tiny_home: Home, tiny_config: Config, tmp_path: object
+def test_a_server_killed_in_the_middle_of_a_block_is_asked_again(
+    serving: Serving, runners: dict[str, SourceRunner]
 ) -> None:
-    home = Home(tiny_home.root / "fresh")
-    (home.root).mkdir()
-    (home.root / "benchmarks").symlink_to(tiny_home.benchmarks)
-    (home.root / "bank").symlink_to(tiny_home.bank)
-    servers = start_servers({"one": served}, tiny_config().benchmark, home, cpus=0.2, gpus=0)
+    """The kill may come before, within or after the computing: the numbers are the same, and no call is lost."""
+    coordinator, _ = start_servers(serving)
+    server = ray.get(coordinator.servers.remote(this_node())).actors[0]
+    memory = ServedMemory(serving)
 
-    @ray.remote(num_cpus=0.5)
-    def ask() -> tuple[int, int, float]:
-        memory = ServedMemory({"one": served}, home)
-        total = sum(float(memory.states(Request("one", block)).astype(np.float64).sum()) for block in range(3))
-        return memory.counters.computed, memory.counters.ready, total
+    @ray.remote(num_cpus=0)
+    def read(request: Request) -> np.ndarray:
+        return ServedMemory(serving).states(request).copy()
 
-    answers = ray.get([ask.remote() for _ in range(4)])
-    assert ray.get(servers[0].computed.remote()) == 3
-    assert sum(computed for computed, _, _ in answers) == 3
-    assert sum(ready for _, ready, _ in answers) == 9
-    assert len({total for _, _, total in answers}) == 1
+    for request in BLOCKS[:4]:
+        pid = ray.get(server.ready.remote())
+        answer = read.remote(request)
+        time.sleep(0.02)
+        os.kill(pid, signal.SIGKILL)
+        np.testing.assert_array_equal(ray.get(answer), runners[request.source].states(request))
+    ray.kill(server, no_restart=True)  # for good: the coordinator starts another
+    np.testing.assert_array_equal(memory.states(BLOCKS[-1]), runners["two"].states(BLOCKS[-1]))
+    assert ray.get(coordinator.totals.remote()).restarts > 0
 
 
-@pytest.mark.usefixtures("local_ray")
-def test_a_killed_server_comes_back_and_answers(served: ServedSource, tiny_home: Home, tiny_config: Config) -> None:
-    servers = start_servers({"one": served}, tiny_config().benchmark, tiny_home, cpus=0.2, gpus=0)
-    request, memory = Request("one", 0, "reverse"), ServedMemory({"one": served}, tiny_home)
-    before = memory.states(request).copy()
-    ray.kill(servers[0], no_restart=False)
-    BlockStore(tiny_home.memory).path(served.identity, request).unlink()
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            after = memory.states(request)
-            break
-        except ray.exceptions.RayActorError:  # the call that was under way when the server died
-            assert time.monotonic() < deadline
-    np.testing.assert_array_equal(before, after)
-    name = served.server_name(ray.get_runtime_context().get_node_id())
-    assert ray.get_actor(name, namespace=NAMESPACE) is not None
+def test_servers_end_with_their_coordinator(serving: Serving) -> None:
+    coordinator, _ = start_servers(serving)
+    server = ray.get(coordinator.servers.remote(this_node())).actors[0]
+    pid = ray.get(server.ready.remote())
+    del coordinator, server
+    while Path(f"/proc/{pid}").exists():  # the test's own timeout ends it
+        time.sleep(0.1)
+
+
+def test_a_node_with_other_clips_is_told_how_to_repair_it(serving: Serving, tiny_config: Config) -> None:
+    from platform.config.errors import UserError
+
+    other = Serving(serving.sources, tiny_config("benchmark.block_clips=4").benchmark, serving.home, cpus=0.2)
+    with pytest.raises(UserError, match=r"^[^\n]+ holds other clips .* --fetch --replace$"):
+        start_servers(other)
 
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("asked", ["resources.cpus_per_trial=2", "resources.gpus_per_trial=1"])
-def test_trials_that_want_everything_cannot_starve_the_servers(
-    served: ServedSource, tiny_home: Home, tiny_config: Config, asked: str
-) -> None:
+def test_trials_that_want_everything_cannot_starve_the_servers(serving: Serving, tmp_path: Path, asked: str) -> None:
     """In a process of its own, on two CPUs and one pretend GPU. A deadlock would run into the timeout."""
+    plan = tmp_path / "serving"
+    plan.write_bytes(pickle.dumps(serving))
     script = f"""
-        import ray
+        import dataclasses, pickle, ray
         from pathlib import Path
-        from platform.config.home import Home
         from platform.config.load import load_run
-        from platform.memory.actor import start_servers
+        from platform.memory.client import ServedMemory
+        from platform.memory.coordinator import start_servers
+        from platform.memory.request import Request
         from platform.tuning.resources import trial_resources
-        from platform.memory.actor import ServedSource
-        from platform.memory.request import MemoryIdentity
-        import sys
         ray.init(address="local", num_cpus=2, num_gpus=1, object_store_memory=100_000_000, include_dashboard=False,
                  log_to_driver=False)
         asked = ["{asked}", "resources.server_gpus=0.2"]
         config = load_run({str(tiny_config_path())!r}, profile="laptop", overrides=asked)
-        served = ServedSource("one", {served.entry!r}, {served.identity!r})
         resources = trial_resources(config.resources, ray.nodes(), 1)
-        servers = start_servers({{"one": served}}, config.benchmark, Home(Path({str(tiny_home.root)!r})),
-                                cpus=config.resources.server_cpus, gpus=config.resources.server_gpus)
+        serving = pickle.loads(Path({str(plan)!r}).read_bytes())
+        serving = dataclasses.replace(serving, cpus=config.resources.server_cpus, gpus=config.resources.server_gpus)
+        servers = start_servers(serving)
 
         @ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus)
         def trial():
-            from platform.memory.actor import ServedMemory
-            from platform.memory.request import Request
-            memory = ServedMemory({{"one": served}}, Home(Path({str(tiny_home.root)!r})))
-            return memory.states(Request("one", 1, "reverse")).shape
+            return ServedMemory(serving).states(Request("one", 1, "reverse")).shape
 
         print(ray.get([trial.remote() for _ in range(3)]), resources)
     """

@@ -1,7 +1,7 @@
 """The training loop: it learns, it repeats itself, and a break changes nothing."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from platform.benchmarks.blocks import ClipBlocks
 from platform.benchmarks.catalog import open_benchmark
 from platform.config.home import Home
 from platform.config.run import RunConfig
-from platform.memory.request import Counters, Request
+from platform.memory.request import Counters, Request, Shown
 from platform.training.evaluation import evaluate
 from platform.training.imitation import Imitation
 from platform.training.run import TrainingDiverged, TrainingRun, num_steps
@@ -31,10 +31,13 @@ class FixedMemory:
         self.clips = clips
         self.asked: list[Request] = []
 
-    def states(self, request: Request) -> np.ndarray:
+    def states(self, request: Request, shown: Shown | None = None) -> np.ndarray:
         self.asked.append(request)
         frames = self.clips.frames(request.block, request.variant)[:, :: -1 if request.direction == "reverse" else 1]
         return np.broadcast_to(means(frames / 255.0)[:, :, None, None, None], (len(frames), 5, 8, 4, 4)).astype("f2")
+
+    def announce(self, requests: Sequence[Request]) -> None:
+        """Nothing is computed ahead."""
 
 
 def means(clips: np.ndarray) -> np.ndarray:

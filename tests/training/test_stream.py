@@ -1,7 +1,7 @@
 """The stream of an epoch is the same at any number of readers, and after a break it goes on where it was."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 
 import numpy as np
@@ -14,7 +14,7 @@ from platform.benchmarks.tensors import clips_to_float
 from platform.config.home import Home
 from platform.config.run import RunConfig
 from platform.config.training import TrainingConfig
-from platform.memory.request import Counters, Request
+from platform.memory.request import Counters, Request, Shown
 from platform.training.imitation import Imitation
 from platform.training.stream import Batch, ClipStream, epoch_visits
 
@@ -29,12 +29,19 @@ class Telling:
         self.counters = Counters()
         self.clips = clips
         self.asked: list[Request] = []
+        self.announced: list[Request] = []
+        self.shown: dict[Request, Shown] = {}
 
-    def states(self, request: Request) -> np.ndarray:
+    def states(self, request: Request, shown: Shown | None = None) -> np.ndarray:
         self.asked.append(request)
+        if shown is not None:
+            self.shown[request] = shown
         told = 100 * request.block + 10 * request.variant + (request.direction == "reverse")
         rows = np.arange(self.clips.block_size(request.block)) / 32
         return np.broadcast_to((told + rows)[:, None, None, None, None], (len(rows), 5, 8, 4, 4)).astype("f4")
+
+    def announce(self, requests: Sequence[Request]) -> None:
+        self.announced += requests
 
 
 def clips_of(home: Home, config: RunConfig) -> ClipBlocks:
@@ -135,7 +142,7 @@ def test_what_a_reader_meets_reaches_training(tiny_home: Home, tiny_config: Conf
     config = tiny_config("training.readers=2")
     stream, memory = stream_of(clips_of(tiny_home, config), config.training)
 
-    def lost(request: Request) -> np.ndarray:
+    def lost(request: Request, shown: Shown | None = None) -> np.ndarray:
         raise RuntimeError("no memory server for source 'one'")
 
     memory.states = lost  # type: ignore[method-assign]
