@@ -42,10 +42,16 @@ class BlockWorker:
         self._announced: OrderedDict[Request, int] = OrderedDict()  # with its place in the epoch it was announced for
         self._running: _Work | None = None
         self._has_room = True
-        self._is_closed = False
+        self.is_closed = False
         self._changed = Condition()
         self._thread = Thread(target=self._work, args=[torch.get_num_threads()], name="sources", daemon=True)
         self._thread.start()
+
+    @property
+    def has_work(self) -> bool:
+        """Is a block in work, waited for or announced?"""
+        with self._changed:
+            return bool(self._running or self._waited_for or self._announced)
 
     def ask(self, request: Request, shown: Shown | None = None) -> Future[Answer]:
         """The answer, or what was raised on the way to it: one future for all who wait for the same block.
@@ -81,7 +87,7 @@ class BlockWorker:
     def close(self) -> None:
         """Returns when the block in work is done. Who still waits is told that it was cancelled."""
         with self._changed:
-            self._is_closed = True
+            self.is_closed = True
             self._changed.notify()
         self._thread.join()
 
@@ -102,7 +108,7 @@ class BlockWorker:
     def _next(self) -> _Work | None:
         """Waits until there is something to do; None when it is over."""
         with self._changed:
-            while not self._is_closed:
+            while not self.is_closed:
                 if self._waited_for:
                     _, self._running = self._waited_for.popitem(last=False)
                     return self._running
