@@ -1,6 +1,8 @@
-"""For as long as a soak goes on: readers everywhere, blocks deleted and cut short under them, servers killed."""
+"""For as long as a soak goes on: readers everywhere, blocks deleted, cut and changed under them, servers killed."""
 
+import contextlib
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,6 +31,24 @@ def read(serving: Serving, seed: int, wanted: list[np.ndarray]) -> int:
     return read
 
 
+def harm(path: Path, mischief: np.random.Generator) -> None:
+    """Delete a block, or put one that is cut off or has a flipped bit in its place: whoever has it mapped keeps it."""
+    with contextlib.suppress(FileNotFoundError):  # a reader has removed it already
+        content = bytearray(path.read_bytes())
+        place = int(mischief.integers(len(content)))
+        match mischief.choice(["delete", "cut", "flip"]):
+            case "delete":
+                path.unlink()
+                return
+            case "cut":
+                del content[place:]
+            case "flip":
+                content[place] ^= 1 << int(mischief.integers(8))
+        damaged = path.with_name("damaged")
+        damaged.write_bytes(content)
+        damaged.rename(path)
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(0)
 @pytest.mark.usefixtures("local_ray")
@@ -44,13 +64,7 @@ def test_no_reader_is_ever_given_a_wrong_block(
     while time.monotonic() < ends:
         readers = [read.remote(serving, 2 * turns + seed, wanted) for seed in range(2)]
         while ray.wait(readers, num_returns=2, timeout=0.05)[1]:
-            path = store.path(identity, Request("one", int(mischief.integers(num_blocks))))
-            if path.exists() and mischief.random() < 0.5:
-                path.unlink()
-            elif path.exists():
-                short = path.with_name("short")
-                short.write_bytes(path.read_bytes()[: int(mischief.integers(path.stat().st_size))])
-                short.rename(path)
+            harm(store.path(identity, Request("one", int(mischief.integers(num_blocks)))), mischief)
         num_read += sum(ray.get(readers))
         turns += 1
         if turns % 4 == 0:
