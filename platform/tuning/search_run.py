@@ -1,6 +1,7 @@
 """One search from a resolved configuration to its report. Each stage is a function; `run_search` is their order."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,8 +72,12 @@ def run_trials(
     searcher: Searcher,
     num_trials: int,
     scheduler: ASHAScheduler | None = None,
+    callbacks: Sequence[tune.Callback] = (),
 ) -> Recorder:
-    """Run what `searcher` suggests, under the live table; returns what was recorded. Ctrl-C ends it early."""
+    """Run what `searcher` suggests, under the live table; returns what was recorded. Ctrl-C ends it early.
+
+    Tune calls `callbacks` after the recorder and the table.
+    """
     config = plan.target.config
     recorder = Recorder(config, folder)
     live = LiveTable(config, recorder, console, num_trials)
@@ -94,7 +99,7 @@ def run_trials(
             name=folder.trials.name,
             storage_path=str(folder.path.absolute()),
             verbose=0,
-            callbacks=[recorder, live],
+            callbacks=[recorder, live, *callbacks],
             checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=1, num_to_keep=2, checkpoint_at_end=False),
         ),
     )

@@ -8,7 +8,6 @@ import contextlib
 import ctypes
 import gc
 import random
-import sys
 import warnings
 
 import numpy as np
@@ -25,8 +24,9 @@ class Worker:
         self._deterministic = torch.are_deterministic_algorithms_enabled()
         self._cudnn = (torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32)
         self._trial = contextlib.ExitStack()
+        torch.compiler.reset()  # imports what the first optimiser would import
         gc.collect()
-        gc.freeze()  # imports, a third of a million objects that every later collection would walk through
+        gc.freeze()  # imports are some hundred thousand objects, which every later collection would walk through
 
     def reset(self, seed: int) -> None:
         """As it began, with every generator seeded. The last trial's target must be dropped before."""
@@ -46,8 +46,7 @@ class Worker:
     @staticmethod
     def _free() -> None:
         """Memory and compiled code of the last trial, which PyTorch and malloc would keep for later."""
-        if "torch._dynamo" in sys.modules:
-            torch.compiler.reset()
+        torch.compiler.reset()
         gc.collect()
         if torch.cuda.is_initialized():
             torch.cuda.empty_cache()
