@@ -147,6 +147,29 @@ def test_the_plan_counts_every_memory_that_may_be_asked_for(
     assert plan.memory_bytes == 2 * 20 * 2 * 5 * (channels * 4 * 4 + frames * 16 * 16)
 
 
+def test_memories_stored_in_float32_take_twice_the_bytes(tiny_home: Home, tiny_config: MakeConfig) -> None:
+    half, full = (
+        SearchPlan.make(tiny_config(f"resources.memory_dtype={dtype}"), tiny_home).memory_bytes
+        for dtype in ("float16", "float32")
+    )
+    assert full == 2 * half
+
+
+def test_the_plan_says_which_part_of_the_memories_the_store_holds(tiny_home: Home, tiny_config: MakeConfig) -> None:
+    wanted = SearchPlan.make(tiny_config(), tiny_home).memory_bytes
+    for budget, said in ((wanted // 4, "25 %"), (0, "0 %"), (wanted + 1, None)):
+        plan = printed(tiny_config(f"resources.memory_budget={budget}"), tiny_home)
+        assert ("the store holds" in plan) == (said is not None)
+        assert said is None or f"the store holds {said} of it: the rest is computed each time" in plan
+
+
+def test_a_budget_is_written_as_people_write_bytes(tiny_config: MakeConfig) -> None:
+    assert tiny_config("resources.memory_budget=200GB").resources.memory_budget == 200 * 10**9
+    assert tiny_config().resources.memory_budget is None
+    with pytest.raises(UserError, match=r"resources\.memory_budget"):
+        tiny_config("resources.memory_budget=plenty")
+
+
 @pytest.mark.parametrize(
     "override",
     [
