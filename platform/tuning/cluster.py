@@ -31,7 +31,7 @@ def cluster(address: str | None) -> Iterator[None]:
 
     Raises UserError where no Ray answers at `address`. The folder of an own Ray, logs included, is removed at the end.
     """
-    _quiet_libraries()
+    quiet_libraries()
     if address is not None:
         _check_reachable(address)
         _join(address)
@@ -40,7 +40,7 @@ def cluster(address: str | None) -> Iterator[None]:
         finally:
             ray.shutdown()
         return
-    folder = Path(tempfile.mkdtemp(prefix="tmu-", dir=_short_temporary_folder()))
+    folder = Path(tempfile.mkdtemp(prefix="tmu-", dir=short_temporary_folder()))
     try:
         ray.init(
             address="local",
@@ -130,11 +130,11 @@ def cluster_gpus() -> float:
     return float(ray.cluster_resources().get("GPU", 0))
 
 
-def _short_temporary_folder() -> str | None:
+def short_temporary_folder() -> str | None:
     return "/tmp" if len(tempfile.gettempdir()) > LONGEST_SOCKET_FOLDER and os.path.isdir("/tmp") else None
 
 
-def _quiet_libraries() -> None:
+def quiet_libraries() -> None:
     """Ray and Tune say little of use in a terminal that shows a live table; see also `log_libraries_to`."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
