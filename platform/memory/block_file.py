@@ -65,7 +65,9 @@ class BlockLabel(Model):
 
 
 def block_batch(identity: MemoryIdentity, request: Request, memories: np.ndarray) -> pa.RecordBatch:
-    """Memories (N, T-1, S, h, w), contiguous, as the one batch of a file, labelled."""
+    """Memories (N, T-1, S, h, w) as the one batch of a file, labelled. Raises ValueError unless they are rounded."""
+    if memories.dtype.name != identity.dtype:
+        raise ValueError(f"memories are {memories.dtype}, to be stored as {identity.dtype}")
     label = BlockLabel(
         key=BlockKey.of(identity, request),
         shape=memories.shape,

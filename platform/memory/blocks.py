@@ -1,5 +1,6 @@
 """The store of memories on one machine: a file a block, written whole or not at all, checked, mapped without a copy."""
 
+import errno
 import time
 import weakref
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from platform.benchmarks.disk_space import FULL
+from platform.config.errors import UserError
 from platform.memory.block_file import (
     BlockKey,
     DamagedBlock,
@@ -26,6 +28,7 @@ from platform.memory.room import Room, signature
 
 # A file system's clock has a grain: a file this young could change once more and keep its time.
 GRAIN_S = 1.0
+READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EBADF)  # the last: a ledger that could only be locked
 
 
 class BlockStore:
@@ -87,8 +90,8 @@ class BlockStore:
     def write(self, identity: MemoryIdentity, request: Request, memories: np.ndarray) -> bool:
         """Store (N, T-1, S, h, w), already rounded; False where there is no room, and then nothing is stored.
 
-        There is none when the budget or the disk is full and no unused folder is left to remove. Raises OSError for
-        other faults, and then nothing is stored, either.
+        There is none when the budget or the disk is full and no unused folder is left to remove. Raises UserError where
+        this user may not write, OSError for other faults; then nothing is stored, either.
         """
         path, batch = self.path(identity, request), block_batch(identity, request, memories)
         try:
@@ -102,5 +105,10 @@ class BlockStore:
         except OSError as error:
             if error.errno in FULL:
                 return False
+            if error.errno in READ_ONLY:
+                raise UserError(
+                    f"memories at {self.root} are another user's: they can be read, and none can be stored. Make the "
+                    "folder writable for your group (chmod -R g+w, and umask 002 from then on), or choose another TMU_HOME."
+                ) from error
             raise
         return True

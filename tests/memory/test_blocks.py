@@ -167,6 +167,44 @@ def test_what_finds_no_room_on_the_disk_is_not_stored_and_leaves_nothing(tmp_pat
     assert int((tmp_path / "ledger").read_text()) == block.stat().st_size
 
 
+def test_another_users_memories_are_read_and_what_cannot_be_stored_has_a_repair(tmp_path: Path) -> None:
+    """Read-only files stand for those of another user; root, who may write everything, becomes nobody first."""
+    store = BlockStore(tmp_path / "memory")
+    written_again(store, Request("one", 0))
+    store.close()
+    tmp_path.chmod(0o755)
+    for path in (store.root, *store.root.rglob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    script = f"""
+        import os
+        from pathlib import Path
+        import numpy as np
+        from platform.config.errors import UserError
+        from platform.memory.blocks import BlockStore
+        from platform.memory.folders import is_in_use
+        from platform.memory.request import MemoryIdentity, Request
+        os.chdir({str(tmp_path)!r})
+        if os.getuid() == 0:
+            os.setuid(65534)
+        store, identity = BlockStore(Path("memory")), MemoryIdentity("w", "c", 3, (2, 2))
+        assert store.read(identity, Request("one", 0)).shape == (1, 2, 2, 2, 2)
+        assert is_in_use(store.path(identity, Request("one", 0)).parent)
+        for request in (Request("one", 1), Request("one", 0, "reverse")):
+            try:
+                store.write(identity, request, np.zeros((4, 5, 8, 2, 2), np.float16))
+            except UserError as error:
+                print(error)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=60)
+    assert done.stdout.count("writable for your group") == 2, done.stdout
+
+
+def test_memories_that_are_not_rounded_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="are float64, to be stored as float16"):
+        BlockStore(tmp_path).write(IDENTITY, Request("one", 0), memories())
+
+
 def test_a_folder_deleted_by_hand_is_made_again(tmp_path: Path) -> None:
     store, request = BlockStore(tmp_path), Request("one", 0)
     path = written_again(store, request)
