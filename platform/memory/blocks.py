@@ -108,7 +108,7 @@ class BlockStore:
             if error.errno in READ_ONLY:
                 raise UserError(
                     f"memories at {self.root} are another user's: they can be read, and none can be stored. Make the "
-                    "folder writable for your group (chmod -R g+w, and umask 002 from then on), or choose another TMU_HOME."
+                    "folder writable for your group (chmod -R g+w, then umask 002), or choose another TMU_HOME."
                 ) from error
             raise
         return True
