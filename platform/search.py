@@ -114,7 +114,7 @@ def _search(
         raise UserError(f"no trial came to a score: {failure_text(outcome.records)}. See {report}")
     if failures := failure_text(outcome.records):
         console.print(f"[yellow]note:[/] {escape(failures)}", soft_wrap=True)
-    for line in closing_lines(outcome.best, outcome.test, folder):
+    for line in closing_lines(outcome.best, outcome.test, folder, outcome.records):
         console.print(line, soft_wrap=True)
 
 

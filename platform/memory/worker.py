@@ -1,10 +1,11 @@
 """The one thread of a memory server that runs sources: which block comes next, and who is told when it is there.
 
 A block that somebody waits for goes before one that was only announced, and each is computed once however many ask.
-What is held in memory does not grow with the number of trials: one block is computed at a time, what was stored is
-handed out as a mapped file, and the announcements of all trials share one list of bounded length.
+What is held in memory does not grow with the number of trials: one block is computed at a time, and none while too many
+computed ones are still held by somebody, and the announcements of all trials share one list of bounded length.
 """
 
+import weakref
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping, Sequence
 from concurrent.futures import Future
@@ -13,10 +14,11 @@ from threading import Condition, Thread
 
 import torch
 
-from platform.memory.compute import Answer, SourceRunner
+from platform.memory.compute import KEPT_UNSTORED, Answer, SourceRunner
 from platform.memory.request import Request, Shown, Totals
 
 MOST_ANNOUNCED = 20_000  # requests: a few MB. KTH at 64x64 with four sources has 2,700 in an epoch
+MOST_HELD = 4  # computed blocks on their way to those who asked, besides those that each source keeps at hand
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class BlockWorker:
         self._waited_for: OrderedDict[Hashable, _Work] = OrderedDict()
         self._announced: OrderedDict[Request, int] = OrderedDict()  # with its place in the epoch it was announced for
         self._running: _Work | None = None
+        self._held = 0  # computed blocks that are still in this process's memory
+        self._most_held = MOST_HELD + KEPT_UNSTORED * len(runners)
         self._has_room = True
         self.is_closed = False
         self._changed = Condition()
@@ -109,7 +113,9 @@ class BlockWorker:
         """Waits until there is something to do; None when it is over."""
         with self._changed:
             while not self.is_closed:
-                if self._waited_for:
+                if self._held >= self._most_held:
+                    self._changed.wait()
+                elif self._waited_for:
                     _, self._running = self._waited_for.popitem(last=False)
                     return self._running
                 if self._announced:
@@ -128,6 +134,8 @@ class BlockWorker:
             self._running = None
             if answer is None or not answer.was_computed:
                 return
+            self._held += 1
+            weakref.finalize(answer.memories, self._let_go).atexit = False
             self.totals = self.totals + Totals(
                 passes=1,
                 announced=int(work.was_announced),
@@ -138,3 +146,8 @@ class BlockWorker:
                 self._has_room = answer.is_stored
             if not self._has_room:
                 self._announced.clear()
+
+    def _let_go(self) -> None:
+        with self._changed:
+            self._held -= 1
+            self._changed.notify()

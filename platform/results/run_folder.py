@@ -45,7 +45,7 @@ class RunFolder:
 
     @property
     def memory(self) -> Path:
-        """What the run's memory servers did (JSON, `memory.request.Totals`)."""
+        """What the run's memory servers did (JSON, shape in `serving.py`)."""
         return self.path / "memory.json"
 
     @property

@@ -7,14 +7,13 @@ from platform.results.effects import MIN_FOR_INTERVAL, SourceEffect
 from platform.results.record import TrialRecord, flatten
 from platform.results.scores import (
     SHOWN_FIRST,
-    percent,
     plain_number,
-    readable_bytes,
     readable_time,
     score,
     score_number,
     shown,
 )
+from platform.results.serving import read_totals, serving_rows
 from platform.results.summary import RunSummary
 
 ONLY_WITH_SOURCES = ("tmu.", "distil.", "feed")
@@ -119,7 +118,7 @@ def trials_table(summary: RunSummary) -> dict[str, Any]:
 
 
 def cost_rows(summary: RunSummary) -> list[tuple[str, str]]:
-    """Time, and how often memory was ready: what a search costs, and what serving it saved."""
+    """What a search costs in time and source passes, and what serving memory saved."""
     records = summary.records
     if not records:
         return []
@@ -129,19 +128,7 @@ def cost_rows(summary: RunSummary) -> list[tuple[str, str]]:
         starts = [record.started.timestamp() for record in timed if record.started is not None]
         ends = [start + record.duration_s for start, record in zip(starts, timed, strict=True)]
         rows.append(("from the first trial's start to the last one's end", readable_time(max(ends) - min(starts))))
-
-    def total(name: str) -> float:
-        return sum(record.memory.get(name, 0.0) for record in records)
-
-    asked = total("ready") + total("computed")
-    if asked:
-        share = percent(total("ready") / asked)
-        rows.append(("memory blocks found ready", f"{share} of {asked:,.0f} asked for"))
-        rows.append(("source passes saved", f"{total('ready'):,.0f} blocks read instead of computed again"))
-        rows.append(("trials waited for memory", readable_time(total("waited_s"))))
-    if total("bytes"):
-        rows.append(("memory read by trials", readable_bytes(total("bytes"))))
-    return rows
+    return [*rows, *serving_rows(records, read_totals(summary.folder))]
 
 
 def source_rows(summary: RunSummary) -> list[dict[str, str]]:

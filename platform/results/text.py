@@ -9,9 +9,12 @@ from rich.markup import escape
 from platform.results.record import TrialRecord
 from platform.results.run_folder import RunFolder
 from platform.results.scores import summed_up
+from platform.results.serving import read_totals, serving_sentence
 
 
-def closing_lines(best: TrialRecord, test: Mapping[str, Any] | None, folder: RunFolder) -> Iterator[str]:
+def closing_lines(
+    best: TrialRecord, test: Mapping[str, Any] | None, folder: RunFolder, records: Iterable[TrialRecord]
+) -> Iterator[str]:
     """Rich markup, a line each. The commands can be copied, whatever the path."""
     yield ""
     yield f"[bold]best[/]    trial {best.trial}: {escape(setting_text(best.settings))}"
@@ -25,6 +28,8 @@ def closing_lines(best: TrialRecord, test: Mapping[str, Any] | None, folder: Run
         yield f"[bold]test[/]    {scores} on {escape(test['benchmark'])}, {clips}"
         for name, why in test.get("not_scored", {}).items():
             yield f"        [dim]{name} was not scored: it {escape(why)}[/]"
+    if served := serving_sentence(records, read_totals(folder)):
+        yield f"[bold]memory[/]  {served}"
     yield f"[bold]report[/]  {escape(str(folder.report))}"
     yield f"[bold]target[/]  {escape(str(folder.best))} holds its weights and settings"
     yield "[bold]more[/]    pip install tensorboard optuna-dashboard"

@@ -30,7 +30,8 @@ class LiveTable(tune.Callback):
         self.console = console
         self._began = time.monotonic()
         self._settings: dict[int, dict[str, Any]] = {}
-        self._memory: dict[int, tuple[float, float]] = {}
+        self._memory: dict[int, tuple[float, ...]] = {}  # of each trial: blocks ready, computed; seconds waited
+        self._trained_s: dict[int, float] = {}
         self._printed: set[int] = set()
         self._live = (
             Live(console=console, refresh_per_second=4, get_renderable=self.render) if console.is_terminal else None
@@ -56,7 +57,9 @@ class LiveTable(tune.Callback):
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        self._memory[trial.config["trial"]] = (result["memory.ready"], result["memory.computed"])
+        number = trial.config["trial"]
+        self._memory[number] = tuple(result[f"memory.{name}"] for name in ("ready", "computed", "waited_s"))
+        self._trained_s[number] = self._trained_s.get(number, 0.0) + result["train_s"]
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         if self._live is None:
@@ -117,11 +120,10 @@ class LiveTable(tune.Callback):
             best = f"best {objective} {ranking[0].metrics[objective]:.4g} (trial {ranking[0].trial}"
             floor = ranking[0].last_frame.get(objective)
             parts.append(best + (f"; copying the last frame {floor:.4g})" if floor is not None else ")"))
-        ready, computed = (
-            (sum(values) for values in zip(*self._memory.values(), strict=True)) if self._memory else (0, 0)
-        )
+        ready, computed, waited_s = map(sum, zip(*self._memory.values(), strict=True)) if self._memory else (0, 0, 0)
         if ready + computed:
-            parts.append(f"memory found ready {ready / (ready + computed):.0%}")
+            waited = waited_s / sum(self._trained_s.values())
+            parts.append(f"memory {ready / (ready + computed):.0%} ready, waited for {waited:.1%} of training")
         parts.append(f"{_clock(elapsed)} gone")
         if records:
             left = elapsed / len(records) * (self.num_trials - len(records))

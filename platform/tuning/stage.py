@@ -26,6 +26,7 @@ from platform.memory.request import MemoryIdentity
 from platform.memory.server import ServedSource, Serving
 from platform.results.run_folder import RunFolder
 from platform.results.scores import readable_bytes
+from platform.results.serving import ServingTotals
 from platform.training.lpips import load_lpips, why_no_lpips
 from platform.training.versions import hardware, package_versions
 from platform.tuning.cluster import log_libraries_to
@@ -94,7 +95,7 @@ def memory_servers(serving: Serving, folder: RunFolder, console: Console) -> Ite
     finally:
         with contextlib.suppress(RayError):  # a cluster that is gone tells nothing
             totals = ray.get(coordinator.totals.remote(), timeout=TOTALS_S)
-            folder.memory.write_text(json.dumps(dataclasses.asdict(totals), indent=2))
+            folder.memory.write_text(ServingTotals(**dataclasses.asdict(totals)).model_dump_json(indent=2))
 
 
 def prepare_benchmarks(config: RunConfig, home: Home, console: Console) -> Benchmark:

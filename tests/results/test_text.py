@@ -16,7 +16,7 @@ SETTINGS: dict[str, Any] = {"sources": [], "start": "scratch", "learning_rate": 
 def closing(path: str, settings: dict[str, Any] = SETTINGS, test: dict[str, Any] | None = None) -> list[str]:
     best = TrialRecord(trial=3, id="00003", state="finished", seed=0, settings=settings)
     console = Console(width=80, record=True, force_terminal=False)
-    for line in closing_lines(best, test, RunFolder(Path(path))):
+    for line in closing_lines(best, test, RunFolder(Path(path)), [best]):
         console.print(line, soft_wrap=True)
     return console.export_text().splitlines()
 

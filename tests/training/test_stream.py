@@ -16,6 +16,7 @@ from platform.config.run import RunConfig
 from platform.config.training import TrainingConfig
 from platform.memory.request import Counters, Request, Shown
 from platform.training.imitation import Imitation
+from platform.training.sampling import truth_mask
 from platform.training.stream import Batch, ClipStream, epoch_visits
 
 Config = Callable[..., RunConfig]
@@ -167,3 +168,62 @@ def test_waiting_for_memories_is_counted_and_fetching_them_ahead_is_not(tiny_hom
         stream, memory = stream_of(clips_of(tiny_home, config), config.training)
         batches_of(stream, 0)
         assert 0 < memory.counters.waited_s <= stream.waited_s
+
+
+@pytest.mark.parametrize("readers", [0, 2])
+def test_an_epoch_announces_what_it_will_ask_for_in_that_order(
+    tiny_home: Home, tiny_config: Config, readers: int
+) -> None:
+    """And nothing for blocks whose turn comes after imitation has ended: 3 epochs of 10 steps, imitated for 16."""
+    config = tiny_config(*VARIED, f"training.readers={readers}")
+    stream, memory = stream_of(clips_of(tiny_home, config), config.training, until=16 / 30)
+    for epoch in range(3):
+        memory.asked.clear()
+        memory.announced.clear()
+        batches_of(stream, epoch)
+        assert sorted(memory.asked, key=memory.announced.index) == memory.announced
+        if readers == 0:
+            assert memory.asked == memory.announced
+    with closing(stream.epoch(0, done=7)) as batches:
+        memory.announced.clear()
+        list(batches)
+    visits = epoch_visits(config.training, stream.clips, 4, 0)
+    left = [visit.block for visit in visits if 2 * (visit.first_batch + visit.num_batches) > 7]
+    assert [request.block for request in memory.announced] == [block for block in left for _ in range(2)]
+
+
+@pytest.mark.parametrize("kind", ["scheduled", "reverse"])
+@pytest.mark.parametrize("limit", ["null", "3"])
+def test_the_scheduled_feed_shows_sources_what_each_step_shows_the_target(
+    tiny_home: Home, tiny_config: Config, kind: str, limit: str
+) -> None:
+    config = tiny_config(f"training.sampling.kind={kind}", f"training.steps_per_epoch={limit}")
+    plan, clips = config.training, clips_of(tiny_home, config)
+    memory = Telling(clips)
+    imitation = Imitation(memory, {"one": "cell/0"}, weight=0.1, feed="scheduled")
+    stream = ClipStream(clips, plan, order_seed=4, imitation=imitation, mask_seed=9)
+    step, total = 0, plan.epochs * stream.steps_per_epoch
+    for epoch in range(plan.epochs):
+        memory.shown.clear()
+        for batch in batches_of(stream, epoch):
+            told = batch.memories["one"][:, 0, 0, 0, 0]
+            block, reverse = int(told[0]) // 100, bool(int(told[0]) % 10)
+            rows = (32 * (told % 1)).round().int()
+            shown = memory.shown[Request("one", block, "reverse" if reverse else "forward", "scheduled")]
+            frames, mask = truth_mask(plan.sampling, step / total, len(rows), 6, 3, (9, step))
+            assert shown.frames == frames == (1 if kind == "reverse" else 3)
+            if mask is None:
+                assert not shown.mask[rows].any()
+            else:
+                np.testing.assert_array_equal(shown.mask[rows], mask)
+            step += 1
+    assert step == total
+    assert memory.announced == []
+
+
+def test_what_is_imitated_under_the_scheduled_feed_has_the_scale_of_the_own_feed(
+    tiny_home: Home, tiny_config: Config
+) -> None:
+    memory = Telling(clips_of(tiny_home, tiny_config()))
+    Imitation(memory, {"one": "cell/0"}, weight=0.1, feed="scheduled").moments()
+    assert memory.asked == [Request("one", 0)]

@@ -102,3 +102,16 @@ def test_a_log_gets_the_score_of_a_finished_trial(tiny_config: Config, tmp_path:
     line = printed(tiny_config(), RunFolder(tmp_path), ended(3, settings=SETTINGS | {"start": "[/x]"}))
     assert "mse 47.65" in line
     assert "[/x]" in line
+
+
+def test_the_summary_tells_how_much_memory_was_ready_and_how_long_it_was_waited_for(
+    tiny_config: Config, tmp_path: Any
+) -> None:
+    config = tiny_config()
+    live = LiveTable(config, Recorder(config, RunFolder(tmp_path)), Console(width=200), config.search.trials)
+    trials = [Trial("", stub=True, config={"trial": number, "settings": SETTINGS}) for number in range(2)]
+    for epoch in (1, 2):  # counters add up over a trial's epochs, its training time is told for each
+        for trial in trials:
+            told = {"memory.ready": 9 * epoch, "memory.computed": 1, "memory.waited_s": 0.1 * epoch, "train_s": 5.0}
+            live.on_trial_result(0, trials, trial, told)
+    assert "memory 95% ready, waited for 2.0% of training" in live._summary().plain

@@ -81,6 +81,8 @@ BOTH = ["other", "same"]
         {"sources": BOTH, "transfer": "knowledge_flow"},
         {"sources": ["same"], "tmu": {"merge": "released"}, "distil": {"added": False}},
         {"sources": ["same"], "memory": "cell/1", "feed": "truth"},
+        {"sources": BOTH, "feed": "scheduled"},
+        {"sources": BOTH, "feed": "scheduled", "distil": {"what": "frames"}},
     ],
     ids=str,
 )
