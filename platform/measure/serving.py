@@ -1,160 +1,151 @@
-"""A training step whose sources are served ready-made, against the same step running its sources itself.
+"""What serving memory costs: a server's work on a block, the store's rates, what a trial waits for, what it all holds.
 
-Without Ray: a trial on the node of its servers reads the same stored files, so what is timed here is what it does.
+Without Ray: a server is a `SourceRunner`, and a trial on its node reads the same stored files.
 """
 
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
-from platform.bank.bank import count_parameters
-from platform.bank.networks import build_network
 from platform.benchmarks.blocks import ClipBlocks
-from platform.benchmarks.catalog import open_benchmark
 from platform.benchmarks.tensors import clips_to_float
-from platform.config.benchmark import BenchmarkConfig
 from platform.config.home import Home
 from platform.config.network import NetworkConfig
 from platform.config.training import TrainingConfig
 from platform.measure.processes import in_fresh_process, peak_resident_bytes
+from platform.measure.setting import MEMORY, Setting, make_provider, make_run, training_clips
 from platform.measure.timing import median_seconds
 from platform.memory.blocks import BlockStore
-from platform.memory.compute import SourceRunner
 from platform.memory.in_process import InProcessMemory
-from platform.memory.request import MemoryIdentity, Request
+from platform.memory.request import Request
 from platform.training.imitation import Imitation
-from platform.training.run import TrainingRun
-from tmu_models import VideoPredictor
+from platform.training.stream import ClipStream, directions, epoch_visits
 
-MEMORY = "cell/0"
+SETTLED_S = 1.2  # the store compares the checksum of a younger file each time
+TINY = NetworkConfig(hidden=(4,), kernel_size=1)
 
 
-@dataclass(frozen=True)
-class Setting:
-    """The sizes that are measured; the defaults are the released ones, on 20 frames of 64x64."""
-
-    network: NetworkConfig = field(default_factory=NetworkConfig)
-    batch_size: int = 8
-    block_clips: int = 32
-    frame_size: int = 64
-    input_length: int = 10
-    total_length: int = 20
-
-    @property
-    def benchmark(self) -> BenchmarkConfig:
-        return BenchmarkConfig(
-            name="flying_digits",
-            digits=2,
-            frame_size=self.frame_size,
-            input_length=self.input_length,
-            total_length=self.total_length,
-            block_clips=self.block_clips,
-            on_missing="synthetic",
-        )
+def block_seconds(setting: Setting, home: Home, clips: ClipBlocks, *, repeats: int, device: str = "cpu") -> float:
+    """Seconds in which a server puts one block through its source, storing not included."""
+    runner = make_provider(setting, 1, clips, home, device=device).runners["source_0"]
+    return median_seconds({"block": lambda: runner.compute(Request("source_0", 0))}, repeats=repeats)["block"]
 
 
 @dataclass(frozen=True)
-class StepTimes:
-    """Seconds of one training step with `num_sources`, and of fetching what it needs from stored blocks."""
+class StoreRates:
+    """Bytes a second of the block store in the temporary folder's file system, and what a clip takes in it."""
 
-    num_sources: int
-    served_s: float
-    in_place_s: float
-    fetch_s: float
-    parameters: int
-
-
-@contextmanager
-def temporary_home(setting: Setting) -> Iterator[tuple[Home, ClipBlocks]]:
-    """A home with the stand-in for flying digits, gone afterwards; and its training clips."""
-    with tempfile.TemporaryDirectory(prefix="tmu-bench-") as folder:
-        home = Home(Path(folder))
-        yield home, open_benchmark(setting.benchmark, home).blocks("train")
+    written: float
+    read_first: float  # its checksum is compared: once in a process
+    read: float  # later, copied into batches
+    bytes_per_clip: float  # of one source and direction, in the file
 
 
-def step_times(setting: Setting, num_sources: int, home: Home, clips: ClipBlocks, *, repeats: int) -> StepTimes:
-    """Both steps on the same batch, taking turns. Sources have random weights: the time does not depend on them."""
-    pair = StepPair.make(setting, num_sources, home, clips)
-    steps = median_seconds({"served": pair.served, "in place": pair.in_place}, repeats=repeats)
-    fetching = median_seconds({"fetch": pair.fetch}, repeats=5 * repeats)["fetch"]
-    return StepTimes(num_sources, steps["served"], steps["in place"], fetching, count_parameters(pair.run.network))
+def store_rates(setting: Setting, home: Home, clips: ClipBlocks, *, repeats: int) -> StoreRates:
+    """Of a block of made-up memories of the setting's size."""
+    runner = make_provider(setting, 1, clips, home).runners["source_0"]
+    grid, width = runner.network.grid, runner.network.hidden[0]
+    shape = (setting.block_clips, setting.total_length - 1, width, *grid)
+    memories = runner.identity.rounded(np.random.default_rng(0).standard_normal(shape, np.float32))
+    blocks = iter(range(1_000_000, 2_000_000))  # beyond those of the clips
+    written: list[Request] = []
 
+    def write() -> None:
+        written.append(Request("source_0", next(blocks)))
+        runner.store.write(runner.identity, written[-1], memories)
 
-@dataclass(frozen=True)
-class StepPair:
-    """A training step in two ways: same run, batch and sources. Each gives its prediction and imitation loss."""
+    def read(store: BlockStore) -> None:
+        stored = store.read(runner.identity, written[-1])
+        assert stored is not None, "the temporary folder has no room for a block"
+        order = np.random.default_rng(0).permutation(len(stored))
+        for first in range(0, len(order), setting.batch_size):
+            stored[order[first : first + setting.batch_size]]
 
-    run: TrainingRun
-    frames: torch.Tensor  # the first clips of block 0
-    runners: Mapping[str, SourceRunner]
-    provider: InProcessMemory
-    input_length: int
-
-    @classmethod
-    def make(cls, setting: Setting, num_sources: int, home: Home, clips: ClipBlocks) -> "StepPair":
-        runners = {f"source_{k}": make_runner(setting, clips, home, seed=k) for k in range(num_sources)}
-        provider = InProcessMemory(runners)
-        for name in runners:
-            provider.states(Request(name, 0))  # computes and stores the block: from here on it is ready
-        run = make_run(setting, clips, provider, tuple(runners))
-        frames = clips_to_float(clips.frames(0)[: setting.batch_size], field=clips.holds_field)
-        return cls(run, frames, runners, provider, setting.input_length)
-
-    def served(self) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.run.step(self.frames, self.fetch())
-
-    def in_place(self) -> tuple[torch.Tensor, torch.Tensor]:
-        # A tensor made under inference mode may not meet autograd; the copy is under a thousandth of the step.
-        return self.run.step(self.frames, {name: memory.clone() for name, memory in self.compute().items()})
-
-    def fetch(self) -> dict[str, torch.Tensor]:
-        """What each source remembers of the batch, (B, T-1, S, h, w) float16, from stored blocks."""
-        rows = np.arange(len(self.frames))  # rows by number, as training takes them: a copy
-        return {name: torch.from_numpy(self.provider.states(Request(name, 0))[rows]) for name in self.runners}
-
-    @torch.inference_mode()
-    def compute(self) -> dict[str, torch.Tensor]:
-        """The same in float32, by running the sources."""
-        return {
-            name: runner.network(self.frames, input_length=self.input_length, keep_memories=[MEMORY]).memories[MEMORY]
-            for name, runner in self.runners.items()
-        }
-
-
-def make_runner(setting: Setting, clips: ClipBlocks, home: Home, *, seed: int) -> SourceRunner:
-    torch.manual_seed(seed)
-    network = build_network(setting.network, channels=clips.channels, frame_size=setting.frame_size)
-    identity = MemoryIdentity(f"bench-{seed}", clips.fingerprint, setting.input_length, network.grid)
-    return SourceRunner(network.eval().requires_grad_(False), clips, identity, BlockStore(home.memory))
-
-
-def make_run(setting: Setting, clips: ClipBlocks, provider: InProcessMemory, sources: tuple[str, ...]) -> TrainingRun:
-    torch.manual_seed(100)
-    network: VideoPredictor = build_network(setting.network, channels=clips.channels, frame_size=setting.frame_size)
-    imitation = None
-    if sources:
-        network.add_transfer((0,), dict.fromkeys(sources, setting.network.hidden[0]))
-        imitation = Imitation(provider, dict.fromkeys(sources, MEMORY), weight=0.1)
-    return TrainingRun(
-        network,
-        clips,
-        TrainingConfig(batch_size=setting.batch_size),
-        input_length=setting.input_length,
-        learning_rate=3e-4,
-        seed=0,
-        imitation=imitation,
+    times = median_seconds({"write": write}, repeats=repeats)
+    time.sleep(SETTLED_S)
+    kept = BlockStore(home.memory)
+    times |= median_seconds(
+        {"first": lambda: read(BlockStore(home.memory)), "again": lambda: read(kept)}, repeats=repeats
+    )
+    path = runner.store.path(runner.identity, written[-1])
+    return StoreRates(
+        written=memories.nbytes / times["write"],
+        read_first=memories.nbytes / times["first"],
+        read=memories.nbytes / times["again"],
+        bytes_per_clip=path.stat().st_size / setting.block_clips,
     )
 
 
-def block_compute_seconds(setting: Setting, home: Home, clips: ClipBlocks, *, repeats: int) -> float:
-    """Seconds in which a server puts one block through its source, storing not included."""
-    runner = make_runner(setting, clips, home, seed=0)
-    return median_seconds({"block": lambda: runner.compute(Request("source_0", 0))}, repeats=repeats)["block"]
+@dataclass(frozen=True)
+class Waiting:
+    """An epoch of training whose memories lie stored: seconds, and how long it stood still for them."""
+
+    num_steps: int
+    epoch_s: float
+    for_memory_s: float
+    for_data_s: float  # frames, with the memories that are fetched after them
+
+    @property
+    def share(self) -> float:
+        return self.for_memory_s / self.epoch_s
+
+
+def waiting(
+    setting: Setting, num_sources: int, home: Home, clips: ClipBlocks, *, num_batches: int, device: str = "cpu"
+) -> Waiting:
+    """A trial's own epoch, in both directions, after all it asks for was computed and stored."""
+    plan = TrainingConfig(batch_size=setting.batch_size, steps_per_epoch=num_batches)
+    provider = make_provider(setting, num_sources, clips, home, device=device)
+    run = make_run(setting, clips, provider, plan=plan, device=device)
+    for visit in epoch_visits(plan, clips, 0, 0):
+        for name in provider.runners:
+            for direction in directions(plan):
+                provider.states(Request(name, visit.block, direction))
+    time.sleep(SETTLED_S)
+    before = provider.counters.waited_s
+    report = run.epoch()
+    return Waiting(report.steps, report.seconds, provider.counters.waited_s - before, run.stream.waited_s)
+
+
+@dataclass(frozen=True)
+class HalfStore:
+    """Block requests of a search whose store holds half of its memories, and how many of them had to be computed."""
+
+    requests: int
+    computed: int
+
+    @property
+    def share_computed(self) -> float:
+        """Of what is computed where every trial runs its own sources."""
+        return self.computed / self.requests
+
+
+def half_store(home: Home, *, num_trials: int = 16, num_epochs: int = 3, num_sources: int = 4) -> HalfStore:
+    """Asked as trials ask, one after the other; of a tiny network, for counts do not depend on its size."""
+    small = Setting(TINY, frame_size=16, input_length=2, total_length=4, block_clips=8, train_clips=128)
+    clips, plan = training_clips(small, home), TrainingConfig(batch_size=8)
+    one = make_provider(small, 1, clips, home).runners["source_0"]
+    one.states(Request("source_0", 0))
+    block_bytes = one.store.path(one.identity, Request("source_0", 0)).stat().st_size
+    num_requests = clips.num_blocks * len(directions(plan)) * num_sources
+    store = replace(home, root=home.root / "half")
+    provider = make_provider(small, num_sources, clips, store, budget_bytes=block_bytes * num_requests // 2)
+    for _ in range(num_trials):
+        _train_on_nothing(provider, clips, plan, num_epochs)
+    counters = provider.counters
+    return HalfStore(counters.ready + counters.computed, counters.computed)
+
+
+def _train_on_nothing(provider: InProcessMemory, clips: ClipBlocks, plan: TrainingConfig, num_epochs: int) -> None:
+    """Takes every batch that a trial would."""
+    imitation = Imitation(provider, dict.fromkeys(provider.runners, MEMORY), weight=0.1)
+    stream = ClipStream(clips, plan, order_seed=0, imitation=imitation)
+    for epoch in range(num_epochs):
+        for _ in stream.epoch(epoch):
+            pass
 
 
 def peak_bytes(setting: Setting, home: Home) -> dict[str, int]:
@@ -178,17 +169,15 @@ def imports_alone(setting: Setting, home: Home) -> None:
 
 
 def as_trial(setting: Setting, home: Home) -> None:
-    clips = open_benchmark(setting.benchmark, home, make=False).blocks("train")
-    runners = {f"source_{k}": make_runner(setting, clips, home, seed=k) for k in range(2)}
-    provider = InProcessMemory(runners)
-    run = make_run(setting, clips, provider, tuple(runners))
+    clips = training_clips(setting, home)
+    provider = make_provider(setting, 2, clips, home)
+    run = make_run(setting, clips, provider)
     rows = np.arange(setting.batch_size)
     frames = clips_to_float(clips.frames(0)[rows], field=clips.holds_field)
     for _ in range(2):
-        run.step(frames, {name: torch.from_numpy(provider.states(Request(name, 0))[rows]) for name in runners})
+        run.step(frames, {name: torch.from_numpy(provider.states(Request(name, 0))[rows]) for name in provider.runners})
 
 
 def as_server(setting: Setting, home: Home) -> None:
-    clips = open_benchmark(setting.benchmark, home, make=False).blocks("train")
-    runner = make_runner(setting, clips, home, seed=0)
-    runner.compute(Request("source_0", 0))
+    clips = training_clips(setting, home)
+    make_provider(setting, 1, clips, home).runners["source_0"].compute(Request("source_0", 0))

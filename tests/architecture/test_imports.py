@@ -29,11 +29,25 @@ MAY_IMPORT = {
     "results": {"config"},
     "tuning": {*LEFT_OF_TRAINING, "training", "results"},
     "measure": {*LEFT_OF_TRAINING, "training"},
+    "sizing": {*LEFT_OF_TRAINING, "training", "results", "tuning", "measure"},  # whole searches, measured
     "console": {"config", "naming"},
-    "commands": {*LEFT_OF_TRAINING, "training", "results", "tuning", "measure", "naming", "console"},
+    "bench_sections": {*LEFT_OF_TRAINING, "results", "tuning", "measure", "sizing", "console"},
+    "commands": {
+        *LEFT_OF_TRAINING,
+        "training",
+        "results",
+        "tuning",
+        "measure",
+        "bench_sections",
+        "naming",
+        "console",
+    },
 }
-MAY_IMPORT_RAY = {"memory", "tuning", "commands"}
-MAY_IMPORT_RAY_TUNE = {"tuning"}
+MAY_IMPORT_RAY = {"memory", "tuning", "sizing", "commands"}
+MAY_IMPORT_RAY_TUNE = {"tuning", "sizing"}
+# Layers that stand on tuning: nobody imports them where Ray is missing.
+STAND_ON_RAY = {"tuning", "sizing"}
+BENCHES_WITHOUT_RAY = ["platform.bench_sections." + name for name in ("step", "memory", "data")]
 
 
 class Import(NamedTuple):
@@ -109,12 +123,12 @@ def test_tmu_models_needs_torch_and_the_standard_library_only() -> None:
     assert wrong == []
 
 
-def test_ray_is_imported_by_memory_tuning_and_the_commands_only() -> None:
+def test_ray_is_imported_by_memory_tuning_sizing_and_the_commands_only() -> None:
     wrong = [str(each) for each in IMPORTS if within(each.module, "ray") and each.layer not in MAY_IMPORT_RAY]
     assert wrong == []
 
 
-def test_ray_tune_is_imported_by_tuning_only() -> None:
+def test_ray_tune_is_imported_by_tuning_and_sizing_only() -> None:
     found = [each for each in IMPORTS if within(each.module, "ray.tune")]
     assert found, "the check itself finds nothing"
     assert [str(each) for each in found if each.layer not in MAY_IMPORT_RAY_TUNE] == []
@@ -125,9 +139,10 @@ def test_all_but_the_actors_the_tuning_and_the_commands_import_where_ray_is_miss
     modules = [
         ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
         for path in sources()
-        if path not in needs_ray and layer_of(path) not in ("tuning", "console", "commands")
+        if path not in needs_ray and layer_of(path) not in (*STAND_ON_RAY, "bench_sections", "console", "commands")
     ]
     assert "platform.training.run" in modules
+    modules += BENCHES_WITHOUT_RAY
     code = f"""
 import importlib, sys
 sys.modules["ray"] = None  # from here on `import ray` raises ImportError

@@ -1,75 +1,46 @@
-"""What the bench compares is the same step: served or in place, the losses are the same numbers."""
+"""What the bench says of memory serving was asked and answered as a trial asks and a server answers."""
 
 import os
-from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from platform.benchmarks.blocks import ClipBlocks
-from platform.benchmarks.catalog import open_benchmark
 from platform.config.home import Home
-from platform.config.network import NetworkConfig
-from platform.measure.serving import Setting, StepPair, imports_alone, peak_of, step_times
-
-TINY = Setting(
-    network=NetworkConfig(hidden=(8, 8), kernel_size=3, patch_size=4),
-    batch_size=4,
-    block_clips=8,
-    frame_size=16,
-    input_length=3,
-    total_length=6,
-)
-FLOAT16_ERROR = 1e-2  # relative, of the imitation loss: what is served is stored in half precision
+from platform.measure.serving import block_seconds, half_store, imports_alone, peak_of, store_rates, waiting
+from platform.measure.setting import Setting, make_provider
+from platform.memory.request import Request
 
 
-@pytest.fixture
-def home(tiny_home: Home, tmp_path: Path) -> Home:
-    """The prepared digits, but an empty memory: stored blocks of other tests would be found ready."""
-    home = Home(tmp_path)
-    home.benchmarks.symlink_to(tiny_home.benchmarks)
-    return home
+def test_an_epoch_with_stored_blocks_computes_nothing(tiny: Setting, home: Home, clips: ClipBlocks) -> None:
+    took = waiting(tiny, 2, home, clips, num_batches=3)
+    assert took.num_steps == 6
+    assert 0 <= took.for_memory_s <= took.for_data_s < took.epoch_s
+    assert took.share == took.for_memory_s / took.epoch_s
+    fresh = make_provider(tiny, 2, clips, home)
+    fresh.states(Request("source_0", 0, "reverse"))
+    assert fresh.counters.computed == 0
 
 
-@pytest.fixture
-def clips(home: Home) -> ClipBlocks:
-    return open_benchmark(TINY.benchmark, home, make=False).blocks("train")
+def test_rates_are_of_blocks_that_were_written_and_read(tiny: Setting, home: Home, clips: ClipBlocks) -> None:
+    rates = store_rates(tiny, home, clips, repeats=1)
+    assert min(rates.written, rates.read_first, rates.read) > 0
+    in_float16 = 2 * 5 * 8 * 4 * 4
+    assert in_float16 < rates.bytes_per_clip < 2 * in_float16  # of so small a block the label is a good part
+    assert block_seconds(tiny, home, clips, repeats=1) > 0
 
 
-def test_served_or_in_place_a_step_computes_the_same_losses(home: Home, clips: ClipBlocks) -> None:
-    pair = StepPair.make(TINY, 2, home, clips)
-    for _ in range(3):  # the first steps move the weights, so the states compared are not only fresh ones
-        before = deepcopy(pair.run.state())
-        prediction, imitation = pair.served()
-        pair.run.restore(deepcopy(before))
-        prediction_in_place, imitation_in_place = pair.in_place()
-        assert prediction.item() == prediction_in_place.item()
-        assert imitation.item() == pytest.approx(imitation_in_place.item(), rel=FLOAT16_ERROR)
-        assert imitation.item() > 0
+def test_half_a_store_saves_half_of_the_passes(home: Home, clips: ClipBlocks) -> None:
+    """The tests' digits have three blocks of eight clips, the last of four: half of them is a little less."""
+    counted = half_store(home, num_trials=3, num_epochs=2, num_sources=2)
+    assert counted.requests == 3 * 2 * 2 * 2 * clips.num_blocks
+    assert 2 * 2 * clips.num_blocks <= counted.computed < counted.requests
 
 
-def test_served_memories_are_those_the_sources_compute(home: Home, clips: ClipBlocks) -> None:
-    pair = StepPair.make(TINY, 2, home, clips)
-    served, computed = pair.fetch(), pair.compute()
-    assert served.keys() == computed.keys()
-    for name, memory in served.items():
-        assert memory.shape == computed[name].shape == (4, 5, 8, 4, 4)
-        assert np.allclose(memory.numpy(), computed[name].numpy(), atol=1e-3)
-    assert not np.allclose(served["source_0"].numpy(), served["source_1"].numpy(), atol=1e-3)
-
-
-def test_what_is_timed_takes_time(home: Home, clips: ClipBlocks) -> None:
-    times = step_times(TINY, 2, home, clips, repeats=1)
-    assert times.num_sources == 2
-    assert min(times.served_s, times.in_place_s, times.fetch_s) > 0
-    assert times.fetch_s < times.served_s
-
-
-def test_the_peak_of_a_fresh_process_is_its_own_and_not_its_parents(home: Home) -> None:
+def test_the_peak_of_a_fresh_process_is_its_own_and_not_its_parents(tiny: Setting, home: Home) -> None:
     """getrusage would tell the parent's: its peak survives fork and exec."""
     gigabyte = np.ones(1 << 30, np.uint8)
-    peak = peak_of(imports_alone, TINY, home)
+    peak = peak_of(imports_alone, tiny, home)
     assert 50e6 < peak < len(gigabyte)
     assert _own_peak() > len(gigabyte)
 

@@ -1,0 +1,95 @@
+"""A whole search, ours against plain Ray Tune whose trials each run their own sources; where a trial's time goes."""
+
+from dataclasses import asdict, replace
+
+from rich.table import Table
+
+from platform.bench_sections.section import Bench, Row, Section
+from platform.config.run import RunConfig
+from platform.console import console
+from platform.measure.setting import Setting
+from platform.results.scores import readable_time
+from platform.sizing.trials import fill_bank, timed_config
+from platform.sizing.whole_search import TrialTime, Whole, trial_time, whole_search
+from platform.tuning.cluster import cluster
+
+TRIALS, SOURCES, EPOCHS = 16, 4, 3
+LEAST_SPEEDUP = 2.5
+MOST_ORCHESTRATION_S = 0.5
+
+
+def small(setting: Setting) -> Setting:
+    """Half the frame's side and half the layers: both searches together take minutes."""
+    network = setting.network.model_copy(update={"hidden": setting.network.hidden[:2]})
+    return replace(
+        setting,
+        network=network,
+        frame_size=32,
+        input_length=6,
+        total_length=12,
+        block_clips=8,
+        train_clips=32,
+        validation_clips=8,
+    )
+
+
+def run(bench: Bench) -> Section:
+    setting, home = small(bench.setting), bench.home
+    config = timed_config(setting, SOURCES, trials=TRIALS, epochs=EPOCHS)
+    fill_bank(setting, home, SOURCES)
+    console.print(
+        f"{TRIALS} trials of {EPOCHS} epochs with {SOURCES} sources each: {setting.train_clips} clips of "
+        f"{setting.total_length} frames of {setting.frame_size}x{setting.frame_size}, hidden "
+        f"{list(setting.network.hidden)}, one thread a trial"
+    )
+    with console.status("running the search in both ways"), cluster(None):
+        whole = whole_search(config, home, home.root / "runs")
+    ours = whole.ours
+    with console.status("looking where a trial's time goes"):
+        parts = trial_time(config, home)
+    _print(whole, parts, config)
+    passes = f"{ours.source_passes}; {whole.source_passes_plain:,} the plain way"
+    rows = [
+        Row(
+            f"whole search, {TRIALS} trials x {SOURCES} sources x {EPOCHS} epochs",
+            f"{whole.speedup:.2f} times plain Tune",
+            f"{LEAST_SPEEDUP} times",
+            bench.processor_bar(whole.speedup >= LEAST_SPEEDUP),
+        ),
+        Row(
+            "source passes, where the store fits",
+            passes,
+            f"{whole.source_passes_wanted} exactly",
+            ours.source_passes == whole.source_passes_wanted,
+        ),
+        Row(
+            "orchestration of a trial",
+            f"{ours.orchestration_s:.2f} s",
+            f"under {MOST_ORCHESTRATION_S} s",
+            ours.orchestration_s < MOST_ORCHESTRATION_S,
+        ),
+    ]
+    figures = {
+        "whole": asdict(whole) | {"speedup": whole.speedup, "orchestration_s": ours.orchestration_s},
+        "trial_s": parts.parts,
+    }
+    return Section(figures, rows)
+
+
+def _print(whole: Whole, parts: TrialTime, config: RunConfig) -> None:
+    ours = whole.ours
+    console.print(
+        f"under plain Tune, each trial running its sources: {readable_time(whole.plain_s)}; ours "
+        f"{readable_time(ours.wall_s)}, {ours.at_once} trials at once both times. The mse of no trial differs by more "
+        f"than {whole.largest_difference:.1%}"
+    )
+    shown = {**parts.parts, "orchestration": max(0.0, ours.orchestration_s - parts.setting_up)}
+    table = Table("one trial", *(name.replace("_", " ") for name in shown), box=None, header_style="bold")
+    table.add_row("seconds", *(f"{seconds:.2f}" for seconds in shown.values()))
+    table.add_row("share", *(f"{seconds / sum(shown.values()):.1%}" for seconds in shown.values()))
+    console.print(table)
+    console.print(
+        "its parts were timed alone on the machine, its memories stored; orchestration is what a trial's place in the "
+        "search spent on nothing else",
+        "",
+    )
