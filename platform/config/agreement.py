@@ -85,6 +85,13 @@ def settings_faults(run: RunConfig, settings: TrialSettings, imitated: Sequence[
     for name, memory in settings.distil.memories.items():
         for message in unknown_memory(run, name, memory):
             yield ("distil", "memories", name), message
+    sampling = run.training.sampling
+    if settings.feed == "scheduled" and sampling.kind == "scheduled" and sampling.start == 0:
+        yield (
+            ("feed",),
+            "'scheduled' shows the sources what the target is shown, and with training.sampling.start 0 that is never "
+            "a true frame; set it to own, which is computed once for all trials, or raise training.sampling.start",
+        )
     if settings.memory is not None:
         for name in imitated:
             for message in unknown_memory(run, name, settings.memory):

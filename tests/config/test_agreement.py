@@ -54,6 +54,12 @@ def test_parts_that_agree_are_accepted(path: Path) -> None:
     ("overrides", "place", "repair"),
     [
         (
+            ["trial.feed=scheduled", "training.sampling.start=0"],
+            "trial.feed",
+            "set it to own, which is computed once for all trials, or raise training.sampling.start",
+        ),
+        (["resources.server_gpus=1.5"], "resources", "a server uses one; lower the first, or raise the second"),
+        (
             ["training.batch_size=9"],
             "training.batch_size",
             "lower batch_size to 8 or raise benchmark.block_clips to 9",
