@@ -92,7 +92,7 @@ class ResourcesConfig(Model):
     memory_per_trial: Annotated[ByteSize, Field(ge=500_000_000)] | None = None
     trials_at_once: PositiveInt | None = None  # None: as many as fit
     server_cpus: PositiveFloat = 0.1  # all memory servers of a node together
-    server_gpus: NonNegativeFloat = 0.0  # all memory servers of a node together, where it has a GPU
+    server_gpus: NonNegativeFloat = 0.0  # likewise, where a node has a GPU; 0 leaves them on its CPU
     servers_per_node: PositiveInt = 1  # among which the sources are dealt out; one takes them all, on one device
     threads_per_trial: PositiveInt = 1  # torch threads of a trial
     # Of all memories stored on a node, `200GB`; 0 stores none, None all that the disk takes but a reserve. What does

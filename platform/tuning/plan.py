@@ -270,7 +270,7 @@ def _cost_lines(plan: SearchPlan, home: Home) -> Iterator[str]:
     resources = config.resources
     yield (
         f"resources  {resources.cpus_per_trial:g} CPU and {resources.gpus_per_trial} GPU a trial; memory servers take "
-        f"{resources.server_cpus:g} CPU and {resources.server_gpus:g} GPU of a node"
+        f"{resources.server_cpus:g} CPU of a node and, where it has one, {resources.server_gpus:g} GPU"
     )
     yield (
         f"memory     at most {readable_bytes(plan.memory_bytes)} on disk below {home.memory}"
