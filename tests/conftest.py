@@ -24,7 +24,12 @@ from platform.naming import MixedCopies, check_single_copy
 # The only reasons to leave a test out. With CI=true any other skip fails the run, so that a missing install
 # step cannot hide behind a skip.
 NO_REAL_DATA = "TMU_DATA is not set, so there are no real recordings"
-EXPECTED_SKIPS = (NO_REAL_DATA, "no Python 3.11 on this machine", "no Python 3.12 on this machine")
+EXPECTED_SKIPS = (
+    NO_REAL_DATA,
+    "no CUDA GPU on this machine",
+    "no Python 3.11 on this machine",
+    "no Python 3.12 on this machine",
+)
 
 _unexpected_skips: list[str] = []
 

@@ -10,6 +10,7 @@ from tmu_models.errors import CheckpointError, ShapeError
 from tmu_models.losses import Moments, StartingPoint, distillation_loss, output_distillation_loss, prediction_loss
 from tmu_models.network import Prediction, VideoPredictor
 from tmu_models.patches import from_patches, to_patches
+from tmu_models.pointwise import fused_pointwise
 from tmu_models.reference import load_reference_checkpoint
 from tmu_models.tmu import TMUCell, TransferGates
 
@@ -28,6 +29,7 @@ __all__ = [
     "VideoPredictor",
     "distillation_loss",
     "from_patches",
+    "fused_pointwise",
     "load_own_checkpoint",
     "load_reference_checkpoint",
     "output_distillation_loss",

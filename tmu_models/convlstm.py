@@ -8,7 +8,8 @@ and are left out on purpose.
 
 import torch
 
-from tmu_models.cell import Cell, CellState, CellStep, convolution
+from tmu_models.cell import Cell, CellState, CellStep, Convolution, Projected
+from tmu_models.pointwise import lstm_update
 
 
 class ConvLSTMCell(Cell):
@@ -18,11 +19,19 @@ class ConvLSTMCell(Cell):
         self, in_channels: int, hidden_channels: int, kernel_size: int, norm_grid: tuple[int, int] | None = None
     ) -> None:
         super().__init__(in_channels, hidden_channels)
-        self.conv = convolution(in_channels + hidden_channels, 4 * hidden_channels, kernel_size, norm_grid, bias=True)
+        widths = (in_channels, hidden_channels)
+        self.conv = Convolution(widths, 4 * hidden_channels, kernel_size, norm_grid, bias=True)
 
-    def forward(self, x: torch.Tensor, state: CellState, flow: torch.Tensor | None) -> CellStep:
-        i, f, o, g = torch.chunk(self.conv(torch.cat([x, state.hidden], dim=1)), 4, dim=1)
-        return _step(i, f, g, o, state, flow)
+    def project(self, x: torch.Tensor) -> Projected:
+        return (self.conv.part(0, x),)
+
+    def advance(self, projected: Projected, state: CellState, flow: torch.Tensor | None) -> CellStep:
+        of_input, of_hidden = projected[0], self.conv.part(1, state.hidden)
+        if self.conv.has_norm:
+            updated = lstm_update(self.conv.norm(of_input + of_hidden), None, state.memory, order="ifog")
+        else:
+            updated = lstm_update(of_input, of_hidden, state.memory, order="ifog")
+        return CellStep(CellState(*updated), flow)
 
 
 class OpenSTLConvLSTMCell(Cell):
@@ -32,16 +41,12 @@ class OpenSTLConvLSTMCell(Cell):
         self, in_channels: int, hidden_channels: int, kernel_size: int, norm_grid: tuple[int, int] | None = None
     ) -> None:
         super().__init__(in_channels, hidden_channels)
-        self.conv_x = convolution(in_channels, 4 * hidden_channels, kernel_size, norm_grid)
-        self.conv_h = convolution(hidden_channels, 4 * hidden_channels, kernel_size, norm_grid)
+        self.conv_x = Convolution((in_channels,), 4 * hidden_channels, kernel_size, norm_grid)
+        self.conv_h = Convolution((hidden_channels,), 4 * hidden_channels, kernel_size, norm_grid)
 
-    def forward(self, x: torch.Tensor, state: CellState, flow: torch.Tensor | None) -> CellStep:
-        i, f, g, o = torch.chunk(self.conv_x(x) + self.conv_h(state.hidden), 4, dim=1)
-        return _step(i, f, g, o, state, flow)
+    def project(self, x: torch.Tensor) -> Projected:
+        return (self.conv_x(x),)
 
-
-def _step(
-    i: torch.Tensor, f: torch.Tensor, g: torch.Tensor, o: torch.Tensor, state: CellState, flow: torch.Tensor | None
-) -> CellStep:
-    memory = torch.sigmoid(f) * state.memory + torch.sigmoid(i) * torch.tanh(g)
-    return CellStep(CellState(torch.sigmoid(o) * torch.tanh(memory), memory), flow)
+    def advance(self, projected: Projected, state: CellState, flow: torch.Tensor | None) -> CellStep:
+        updated = lstm_update(projected[0], self.conv_h(state.hidden), state.memory, order="ifgo")
+        return CellStep(CellState(*updated), flow)

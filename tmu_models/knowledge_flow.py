@@ -12,9 +12,10 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from tmu_models.cell import Cell, CellState, CellStep, source_key
+from tmu_models.cell import Cell, CellState, CellStep, Projected, source_key
 from tmu_models.checks import check_sources
 from tmu_models.errors import ShapeError
+from tmu_models.step_layers import StepConv2d
 
 
 class KnowledgeFlowCell(Cell):
@@ -33,10 +34,7 @@ class KnowledgeFlowCell(Cell):
         self.sources = dict(sources)
         self.logits = nn.Parameter(torch.zeros(1 + len(sources)))
         self.transforms = nn.ModuleDict(
-            {
-                source_key(name): nn.Conv2d(channels, cell.hidden_channels, 1, bias=False)
-                for name, channels in sources.items()
-            }
+            {source_key(name): StepConv2d((channels,), cell.hidden_channels, 1) for name, channels in sources.items()}
         )
         self.teachers: Mapping[str, torch.Tensor] | None = None
 
@@ -49,8 +47,11 @@ class KnowledgeFlowCell(Cell):
             raise ShapeError(f"no memory of source {missing[0]!r} was given; got {sorted(memories)}")
         self.teachers = memories
 
-    def forward(self, x: torch.Tensor, state: CellState, flow: torch.Tensor | None) -> CellStep:
-        step = self.cell(x, state, flow)
+    def project(self, x: torch.Tensor) -> Projected:
+        return self.cell.project(x)
+
+    def advance(self, projected: Projected, state: CellState, flow: torch.Tensor | None) -> CellStep:
+        step = self.cell.advance(projected, state, flow)
         if self.teachers is None:
             return step
         weights = torch.softmax(self.logits, dim=0)

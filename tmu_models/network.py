@@ -22,7 +22,9 @@ from tmu_models.families import cell_class
 from tmu_models.knowledge_flow import KnowledgeFlowCell
 from tmu_models.patches import from_patches, to_patches
 from tmu_models.released import ReleasedTMUCell, warn_that_memory_grows
+from tmu_models.step_layers import StepConv2d, one_pass
 from tmu_models.tmu import Gate, Merge, TMUCell, TransferGates
+from tmu_models.unroll import Unroll
 
 # B clips, T frames, C channels, H W pixels, P patch channels (p*p*C), S memory channels, h w grid cells
 
@@ -83,17 +85,18 @@ class VideoPredictor(nn.Module):
             make_cell(width, next_width, kernel_size, self.grid if layer_norm else None)
             for width, next_width in zip(widths, hidden, strict=False)
         )
-        self.conv_last = nn.Conv2d(hidden[-1], patch_channels, 1, bias=False)
+        # Frames are in [0, 1]: half precision would be coarser than the pixels they are made of.
+        self.conv_last = StepConv2d(hidden[-1:], patch_channels, 1, full_precision=True)
         self.has_flow = self.cells[0].has_flow
         if self.has_flow and len(set(hidden)) > 1:
             raise ShapeError(f"family {family!r} passes one memory through all layers: hidden {hidden} must be equal")
-        self.adapter: nn.Conv2d | None = None
+        self.adapter: StepConv2d | None = None
         if decoupling:
             if not self.has_flow:
                 raise ShapeError(
                     f"family {family!r} has one memory only, there is nothing to decouple; set it to false"
                 )
-            self.adapter = nn.Conv2d(hidden[0], hidden[0], 1, bias=False)
+            self.adapter = StepConv2d(hidden[:1], hidden[0], 1)
 
     @property
     def cells(self) -> list[Cell]:
@@ -208,43 +211,25 @@ class VideoPredictor(nn.Module):
         check_clips(frames_BTCHW, self.channels, self.frame_size, self.conv_last.weight.dtype)
         check_shown(frames_BTCHW, input_length, truth_mask)
         check_memory_names(kept_names, self.memory_channels)
-        true_BTPhw = to_patches(frames_BTCHW, self.patch_size)
-        B, T, _, h, w = true_BTPhw.shape
+        true_TBPhw = to_patches(frames_BTCHW, self.patch_size).transpose(0, 1)
+        T, B, _, h, w = true_TBPhw.shape
         learners = [cell.sources for cell in cells if isinstance(cell, KnowledgeFlowCell)]
         check_teachers(teachers, learners, (B, T - 1, h, w))
-        states = [cell.initial(true_BTPhw[:, 0]) for cell in cells]
-        flow = states[0].memory if self.has_flow else None
-        kept: dict[str, list[torch.Tensor]] = {name: [] for name in kept_names}
-        distilled: dict[tuple[int, str], list[torch.Tensor]] = {}
-        similarities: list[torch.Tensor] = []
-        generated: list[torch.Tensor] = []
-        for t in range(T - 1):
-            x = true_BTPhw[:, t]
-            if t >= input_length:
-                x = generated[-1]
+        with one_pass(self):
+            similarity = None if self.adapter is None else self._similarity
+            steps = Unroll(cells, true_TBPhw[0], kept_names, teachers=teachers, similarity=similarity)
+            generated = [self.conv_last(steps.known(true_TBPhw[:input_length]))]
+            for t in range(input_length, T - 1):
+                x = generated[-1][-B:]
                 if truth_mask is not None:
                     shown = truth_mask[:, t - input_length, None, None, None].to(x.dtype)
-                    x = shown * true_BTPhw[:, t] + (1 - shown) * x
-            for layer, cell in enumerate(cells):
-                if isinstance(cell, KnowledgeFlowCell):
-                    cell.teach(None if teachers is None else {name: m[:, t] for name, m in teachers.items()})
-                step = cell(x, states[layer], flow)
-                states[layer], flow = step.state, step.flow
-                x = step.state.hidden
-                for source, memory in step.distilled.items():
-                    distilled.setdefault((layer, source), []).append(memory)
-                if f"cell/{layer}" in kept:
-                    kept[f"cell/{layer}"].append(step.state.memory)
-                if f"spatiotemporal/{layer}" in kept:
-                    kept[f"spatiotemporal/{layer}"].append(cast(torch.Tensor, flow))
-                if self.adapter is not None and step.increments is not None:
-                    similarities.append(self._similarity(*step.increments))
-            generated.append(self.conv_last(x))
+                    x = shown * true_TBPhw[t] + (1 - shown) * x
+                generated.append(self.conv_last(steps.step(t, x)))
         return Prediction(
-            from_patches(torch.stack(generated, dim=1), self.patch_size),
-            {name: torch.stack(steps, dim=1) for name, steps in kept.items()},
-            {key: torch.stack(steps, dim=1) for key, steps in distilled.items()},
-            torch.stack(similarities).mean() if similarities else None,
+            from_patches(torch.cat(generated).unflatten(0, (T - 1, B)).transpose(0, 1), self.patch_size),
+            {name: torch.stack(kept, dim=1) for name, kept in steps.kept.items()},
+            {key: torch.stack(distilled, dim=1) for key, distilled in steps.distilled.items()},
+            torch.stack(steps.similarities).mean() if steps.similarities else None,
         )
 
     def dependence(self) -> torch.Tensor | None:

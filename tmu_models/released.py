@@ -13,10 +13,11 @@ from functools import cache
 import torch
 from torch import nn
 
-from tmu_models.cell import Cell, CellState, CellStep
+from tmu_models.cell import Cell, CellState, CellStep, Convolution, Projected
 from tmu_models.checks import check_kernel, check_sources
 from tmu_models.convlstm import ConvLSTMCell
 from tmu_models.errors import ShapeError
+from tmu_models.pointwise import Fused, lstm_update
 from tmu_models.tmu import distiller
 
 
@@ -47,10 +48,7 @@ class ReleasedTMUCell(Cell):
                 )
         self.sources = tuple(sources)
         out_channels = (4 + len(sources)) * hidden_channels
-        self.conv = nn.Sequential(
-            nn.Conv2d(in_channels + hidden_channels, out_channels, kernel_size, padding=kernel_size // 2),
-            nn.LayerNorm((out_channels, *grid)),
-        )
+        self.conv = Convolution((in_channels, hidden_channels), out_channels, kernel_size, grid, bias=True)
         for number in range(1, len(sources) + 1):
             self.add_module(f"distiller{number}", distiller(hidden_channels, hidden_channels, grid))
 
@@ -64,17 +62,28 @@ class ReleasedTMUCell(Cell):
                 if mine is not None and theirs is not None:
                     mine[: len(theirs)] = theirs
 
-    def forward(self, x: torch.Tensor, state: CellState, flow: torch.Tensor | None) -> CellStep:
-        gates = self.conv(torch.cat([x, state.hidden], dim=1))
-        i, f, o, g, *source_gates = torch.chunk(gates, 4 + len(self.sources), dim=1)
-        proposed = torch.sigmoid(f) * state.memory + torch.sigmoid(i) * torch.tanh(g)
-        hidden = torch.sigmoid(o) * torch.tanh(proposed)
-        memory, distilled = proposed, {}
-        for number, (name, gate) in enumerate(zip(self.sources, source_gates, strict=True), start=1):
-            distilled[name] = self.get_submodule(f"distiller{number}")(proposed)
-            opened = torch.sigmoid(gate)
-            memory = memory + opened * distilled[name] + (1 - opened) * proposed
+    def project(self, x: torch.Tensor) -> Projected:
+        return (self.conv.part(0, x),)
+
+    def advance(self, projected: Projected, state: CellState, flow: torch.Tensor | None) -> CellStep:
+        gates = self.conv.norm(projected[0] + self.conv.part(1, state.hidden))
+        of_cell, of_sources = gates.split((4 * self.hidden_channels, len(self.sources) * self.hidden_channels), dim=1)
+        hidden, proposed = lstm_update(of_cell, None, state.memory, order="ifog")
+        distilled = {
+            name: self.get_submodule(f"distiller{number}")(proposed)
+            for number, name in enumerate(self.sources, start=1)
+        }
+        memory = _merge(proposed, of_sources, list(distilled.values()))
         return CellStep(CellState(hidden, memory), flow, distilled=distilled)
+
+
+@Fused
+def _merge(proposed: torch.Tensor, gates: torch.Tensor, distilled: list[torch.Tensor]) -> torch.Tensor:
+    memory = proposed
+    for gate, each in zip(gates.chunk(len(distilled), dim=1), distilled, strict=True):
+        opened = torch.sigmoid(gate.to(proposed.dtype))
+        memory = memory + opened * each.to(proposed.dtype) + (1 - opened) * proposed
+    return memory
 
 
 @cache

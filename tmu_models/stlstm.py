@@ -5,10 +5,11 @@ asked; forget bias 1. Gates of x in the order i, f, g, i', f', g', o; of h: i, f
 """
 
 import torch
-from torch import nn
 
-from tmu_models.cell import Cell, CellState, CellStep, convolution
+from tmu_models.cell import Cell, CellState, CellStep, Convolution, Projected
 from tmu_models.errors import ShapeError
+from tmu_models.pointwise import Fused, tanh
+from tmu_models.step_layers import StepConv2d
 
 FORGET_BIAS = 1.0
 
@@ -23,22 +24,44 @@ class STLSTMCell(Cell):
     ) -> None:
         super().__init__(in_channels, hidden_channels)
         width = hidden_channels
-        self.conv_x = convolution(in_channels, 7 * width, kernel_size, norm_grid)
-        self.conv_h = convolution(width, 4 * width, kernel_size, norm_grid)
-        self.conv_m = convolution(width, 3 * width, kernel_size, norm_grid)
-        self.conv_o = convolution(2 * width, width, kernel_size, norm_grid)
-        self.conv_last = nn.Conv2d(2 * width, width, 1, bias=False)
+        self.conv_x = Convolution((in_channels,), 7 * width, kernel_size, norm_grid)
+        self.conv_h = Convolution((width,), 4 * width, kernel_size, norm_grid)
+        self.conv_m = Convolution((width,), 3 * width, kernel_size, norm_grid)
+        self.conv_o = Convolution((width, width), width, kernel_size, norm_grid)
+        self.conv_last = StepConv2d((width, width), width, 1)
 
-    def forward(self, x: torch.Tensor, state: CellState, flow: torch.Tensor | None) -> CellStep:
+    def project(self, x: torch.Tensor) -> Projected:
+        return (self.conv_x(x),)
+
+    def advance(self, projected: Projected, state: CellState, flow: torch.Tensor | None) -> CellStep:
         if flow is None:
             raise ShapeError("an ST-LSTM needs the spatiotemporal memory; begin with zeros like its hidden state")
-        i_x, f_x, g_x, i_x2, f_x2, g_x2, o_x = torch.chunk(self.conv_x(x), 7, dim=1)
-        i_h, f_h, g_h, o_h = torch.chunk(self.conv_h(state.hidden), 4, dim=1)
-        i_m, f_m, g_m = torch.chunk(self.conv_m(flow), 3, dim=1)
-        added = torch.sigmoid(i_x + i_h) * torch.tanh(g_x + g_h)
-        memory = torch.sigmoid(f_x + f_h + FORGET_BIAS) * state.memory + added
-        added_to_flow = torch.sigmoid(i_x2 + i_m) * torch.tanh(g_x2 + g_m)
-        next_flow = torch.sigmoid(f_x2 + f_m + FORGET_BIAS) * flow + added_to_flow
-        both = torch.cat([memory, next_flow], dim=1)
-        hidden = torch.sigmoid(o_x + o_h + self.conv_o(both)) * torch.tanh(self.conv_last(both))
+        (of_input,), of_hidden, of_flow = projected, self.conv_h(state.hidden), self.conv_m(flow)
+        memory, added, next_flow, added_to_flow, opened = _update(of_input, of_hidden, of_flow, state.memory, flow)
+        opened = opened + self.conv_o(memory, next_flow)
+        hidden = _output(opened, self.conv_last.part(0, memory) + self.conv_last.part(1, next_flow))
         return CellStep(CellState(hidden, memory), next_flow, increments=(added, added_to_flow))
+
+
+@Fused
+def _update(
+    of_input: torch.Tensor,
+    of_hidden: torch.Tensor,
+    of_flow: torch.Tensor,
+    memory: torch.Tensor,
+    flow: torch.Tensor,
+) -> tuple[torch.Tensor, ...]:
+    """Both memories, what was added to each, and the output gate as far as input and hidden state decide it."""
+    i_x, f_x, g_x, i_x2, f_x2, g_x2, o_x = (each.to(memory.dtype) for each in of_input.chunk(7, dim=1))
+    i_h, f_h, g_h, o_h = (each.to(memory.dtype) for each in of_hidden.chunk(4, dim=1))
+    i_m, f_m, g_m = (each.to(memory.dtype) for each in of_flow.chunk(3, dim=1))
+    added = torch.sigmoid(i_x + i_h) * tanh(g_x + g_h)
+    next_memory = torch.sigmoid(f_x + f_h + FORGET_BIAS) * memory + added
+    added_to_flow = torch.sigmoid(i_x2 + i_m) * tanh(g_x2 + g_m)
+    next_flow = torch.sigmoid(f_x2 + f_m + FORGET_BIAS) * flow + added_to_flow
+    return next_memory, added, next_flow, added_to_flow, (o_x + o_h).to(of_input.dtype)
+
+
+@Fused
+def _output(opened: torch.Tensor, mixed: torch.Tensor) -> torch.Tensor:
+    return torch.sigmoid(opened) * tanh(mixed)

@@ -21,9 +21,11 @@ from typing import Literal
 import torch
 from torch import nn
 
-from tmu_models.cell import Cell, CellState, CellStep, source_key
+from tmu_models.cell import Cell, CellState, CellStep, Convolution, Projected, source_key
 from tmu_models.checks import check_gate_bias, check_kernel, check_sources
 from tmu_models.errors import ShapeError
+from tmu_models.pointwise import Fused
+from tmu_models.step_layers import StepConv2d
 
 Merge = Literal["mean", "softmax", "sum"]
 Gate = Literal["place", "channel", "none"]
@@ -68,14 +70,12 @@ class TransferGates(nn.Module):
         # Every source's gate begins at `bias`, an own one at 0.
         biases = torch.full((num_gates, hidden_channels), float(bias))
         biases[:own] = 0.0
-        self.gates: nn.Conv2d | None = None
+        self.gates: StepConv2d | None = None
         if gate == "none":
             self.register_buffer("fixed_gates", biases)
         else:
-            padding = kernel_size // 2
-            self.gates = nn.Conv2d(
-                in_channels + hidden_channels, num_gates * hidden_channels, kernel_size, padding=padding
-            )
+            widths = (in_channels, hidden_channels)
+            self.gates = StepConv2d(widths, num_gates * hidden_channels, kernel_size, bias=True)
             with torch.no_grad():
                 self.gates.bias += biases.flatten()  # type: ignore[operator]
         self.distillers = nn.ModuleDict(
@@ -85,7 +85,7 @@ class TransferGates(nn.Module):
             {
                 source_key(name): nn.Identity()
                 if width == hidden_channels
-                else nn.Conv2d(width, hidden_channels, 1, bias=False)
+                else StepConv2d((width,), hidden_channels, 1)
                 for name, width in sources.items()
             }
         )
@@ -94,28 +94,63 @@ class TransferGates(nn.Module):
         self, x: torch.Tensor, hidden: torch.Tensor, proposed_BHhw: torch.Tensor
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """The memory carried on (B, H, h, w), and what was distilled for each source (B, S, h, w)."""
-        gates_BGHhw = self._gates(x, hidden)
+        return self.advance(self.project(x), hidden, proposed_BHhw)
+
+    def project(self, x: torch.Tensor) -> Projected:
+        """The input's share of the gates, (B, G*H, h, w); nothing where gates are fixed."""
+        return () if self.gates is None else (self.gates.part(0, x),)
+
+    def advance(
+        self, projected: Projected, hidden: torch.Tensor, proposed_BHhw: torch.Tensor
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """The same as `forward`, from what `project` made of the input."""
         distilled = {name: self.distillers[source_key(name)](proposed_BHhw) for name in self.sources}
         drawn = [self.expanders[source_key(name)](distilled[name]) for name in self.sources]
-        if self.merge == "softmax":
-            candidates_BGHhw = torch.stack([proposed_BHhw, *drawn], dim=1)
-            memory = (torch.softmax(gates_BGHhw, dim=1) * candidates_BGHhw).sum(dim=1)
-        else:
-            drawn_BKHhw = torch.stack(drawn, dim=1)
-            open_BKHhw = torch.sigmoid(gates_BGHhw)
-            if self.merge == "mean":
-                own_B1Hhw = proposed_BHhw.unsqueeze(1)
-                memory = (own_B1Hhw + open_BKHhw * (drawn_BKHhw - own_B1Hhw)).mean(dim=1)
-            else:
-                memory = proposed_BHhw + (open_BKHhw * drawn_BKHhw).sum(dim=1)
-        return memory, distilled
+        merge = {"mean": _mean, "softmax": _softmax, "sum": _sum}[self.merge]
+        return merge(proposed_BHhw, drawn, *self._gates(projected, hidden)), distilled
 
-    def _gates(self, x: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
-        """Before their sigmoid or softmax, (B, G, H, h, w), with sizes of 1 where a gate is the same for all."""
+    def _gates(self, projected: Projected, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """What adds up to the gates before sigmoid or softmax, (B, G*H, h, w), or of size 1 where all are the same."""
         if self.gates is None:
-            return self.fixed_gates[None, :, :, None, None]  # type: ignore[index]
-        gates_BGHhw = self.gates(torch.cat([x, hidden], dim=1)).unflatten(1, (-1, self.hidden_channels))
-        return gates_BGHhw.mean(dim=(-2, -1), keepdim=True) if self.gate == "channel" else gates_BGHhw
+            return self.fixed_gates.flatten()[None, :, None, None], None  # type: ignore[operator]
+        shares = projected[0], self.gates.part(1, hidden)
+        return ((shares[0] + shares[1]).mean(dim=(-2, -1), keepdim=True), None) if self.gate == "channel" else shares
+
+
+def _summed(shares: tuple[torch.Tensor, torch.Tensor | None], num_gates: int, like: torch.Tensor) -> list[torch.Tensor]:
+    """Gates of each source, (B, H, h, w) each, in the memory's precision."""
+    first, second = shares
+    gates = first.to(like.dtype) if second is None else first.to(like.dtype) + second.to(like.dtype)
+    return list(gates.chunk(num_gates, dim=1))
+
+
+@Fused
+def _mean(
+    proposed: torch.Tensor, drawn: list[torch.Tensor], first: torch.Tensor, second: torch.Tensor | None
+) -> torch.Tensor:
+    opened = [torch.sigmoid(gate) for gate in _summed((first, second), len(drawn), proposed)]
+    terms = [s * (d.to(proposed.dtype) - proposed) for s, d in zip(opened, drawn, strict=True)]
+    return proposed + sum(terms[1:], terms[0]) / len(drawn)
+
+
+@Fused
+def _sum(
+    proposed: torch.Tensor, drawn: list[torch.Tensor], first: torch.Tensor, second: torch.Tensor | None
+) -> torch.Tensor:
+    opened = [torch.sigmoid(gate) for gate in _summed((first, second), len(drawn), proposed)]
+    memory = proposed
+    for gate, each in zip(opened, drawn, strict=True):
+        memory = memory + gate * each.to(proposed.dtype)
+    return memory
+
+
+@Fused
+def _softmax(
+    proposed: torch.Tensor, drawn: list[torch.Tensor], first: torch.Tensor, second: torch.Tensor | None
+) -> torch.Tensor:
+    candidates = torch.stack([proposed, *(each.to(proposed.dtype) for each in drawn)], dim=1)
+    gates = torch.stack(_summed((first, second), len(drawn) + 1, proposed), dim=1)
+    return (torch.softmax(gates, dim=1) * candidates).sum(dim=1)
 
 
 class TMUCell(Cell):
@@ -127,14 +162,16 @@ class TMUCell(Cell):
         self.cell = cell
         self.gates = gates
 
-    def forward(self, x: torch.Tensor, state: CellState, flow: torch.Tensor | None) -> CellStep:
-        step = self.cell(x, state, flow)
-        memory, distilled = self.gates(x, state.hidden, step.state.memory)
+    def project(self, x: torch.Tensor) -> Projected:
+        return *self.cell.project(x), *self.gates.project(x)
+
+    def advance(self, projected: Projected, state: CellState, flow: torch.Tensor | None) -> CellStep:
+        of_cell = len(projected) - (self.gates.gates is not None)
+        step = self.cell.advance(projected[:of_cell], state, flow)
+        memory, distilled = self.gates.advance(projected[of_cell:], state.hidden, step.state.memory)
         return step._replace(state=CellState(step.state.hidden, memory), distilled=distilled)
 
 
-def distiller(hidden_channels: int, source_channels: int, grid: tuple[int, int]) -> nn.Sequential:
+def distiller(hidden_channels: int, source_channels: int, grid: tuple[int, int]) -> Convolution:
     """LN(W c^): from the target's memory (B, H, h, w) to what a source would remember (B, S, h, w)."""
-    return nn.Sequential(
-        nn.Conv2d(hidden_channels, source_channels, 1, bias=False), nn.LayerNorm((source_channels, *grid))
-    )
+    return Convolution((hidden_channels,), source_channels, 1, grid)

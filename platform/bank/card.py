@@ -66,10 +66,13 @@ class Card(Model):
 
 
 def recipe_hash(network: NetworkConfig, pretraining: PretrainingConfig, data: TrainingData, frame_size: int) -> str:
-    """16 hex digits that change with anything that decides what pretraining yields. How many readers help does not."""
+    """16 hex digits that change with anything that decides what pretraining yields.
+
+    How many readers help does not; nor does how its numbers are rounded, or machines would not share sources.
+    """
     parts: dict[str, Any] = {
         "network": network.model_dump(mode="json"),
-        "pretraining": pretraining.model_dump(mode="json", exclude={"readers"}),
+        "pretraining": pretraining.model_dump(mode="json", exclude={"readers", "precision", "compile"}),
         "data": data.model_dump(mode="json"),
         "frame_size": frame_size,
         "schema": CARD_SCHEMA,

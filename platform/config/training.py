@@ -6,6 +6,8 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 
 from platform.config.model import Model
 
+Precision = Literal["auto", "float32", "bfloat16"]
+
 
 class SamplingConfig(Model):
     """How often the true frame is shown in training. Fractions are of all training steps.
@@ -40,6 +42,8 @@ class TrainingConfig(Model):
     schedule: Literal["constant", "cosine"] = "constant"  # of the learning rate; constant as released
     decoupling_weight: NonNegativeFloat = 0.1  # of PredRNN-v2's loss, in networks with decoupling
     gradient_clip: PositiveFloat | None = None  # largest norm of the gradient; None as released
+    precision: Precision = "auto"  # of convolutions; auto: bfloat16 where the hardware computes in it, else float32
+    compile: Literal["auto"] | bool = "auto"  # what lies between convolutions, by torch; auto: where a run is long
     readers: NonNegativeInt = 1  # threads that prepare blocks ahead; 0: the training thread does. Changes no number
 
 

@@ -17,7 +17,9 @@ import torch
 
 from platform.benchmarks.blocks import ClipBlocks
 from platform.config.training import TrainingConfig
+from platform.training.graphs import GraphedStep, StepInputs
 from platform.training.imitation import Imitation
+from platform.training.precision import Computing, step_operations
 from platform.training.sampling import truth_mask
 from platform.training.stream import ClipStream, batches_per_epoch, directions
 from tmu_models import Moments, StartingPoint, VideoPredictor, prediction_loss
@@ -80,7 +82,8 @@ class TrainingRun:
         device: str | torch.device = "cpu",
     ) -> None:
         """`seed` draws the sampling masks; `order_seed` the order of clips, shared by all trials of a search."""
-        self.network = network.to(device).train()
+        device = torch.device(device)
+        self.network = network.to(device).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         self.plan = plan
         self.stream = ClipStream(clips, plan, order_seed=order_seed, imitation=imitation, mask_seed=seed, device=device)
         self.input_length = input_length
@@ -90,8 +93,18 @@ class TrainingRun:
         self.l2_sp = l2_sp
         self.device = device
         self.learning_rate = learning_rate
-        self.optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate)
+        on_gpu = device.type == "cuda"
+        self.optimizer = torch.optim.Adam(
+            network.parameters(),
+            lr=torch.tensor(learning_rate, device=device) if on_gpu else learning_rate,
+            fused=True,
+            capturable=on_gpu,
+        )
         self.total_steps = num_steps(plan, clips)
+        cells = (clips.frame_size // network.patch_size) ** 2
+        operations = step_operations(network, plan.batch_size, clips.total_length, cells)
+        self.computing = Computing.of(plan, device, operations * self.total_steps)
+        self._graphs = GraphedStep(self._compute) if on_gpu else None
         self.epochs_done = 0
         self.steps_done = 0
         self._sums = _Sums.at(device)
@@ -138,29 +151,45 @@ class TrainingRun:
         where a pixel is missing, None where none is.
         """
         shown, mask = self._truth_mask(frames_BTCHW)
-        teachers = memories if memories and self.imitation and self.imitation.way == "knowledge_flow" else None
-        prediction = self.network(
-            frames_BTCHW, input_length=shown, truth_mask=mask, keep_memories=(), teachers=teachers
+        self._set_learning_rate()
+        strength = self.imitation.strength(self.progress) if self.imitation is not None and memories else 0.0
+        # `full` and not `tensor`, which would make a GPU wait.
+        inputs = StepInputs(
+            frames_BTCHW, valid_BTCHW, mask, dict(memories), torch.full((), strength, device=self.device), shown
         )
-        loss = prediction_loss(prediction, frames_BTCHW, valid_BTCHW)
+        losses = self._graphs(inputs) if self._graphs is not None else self._compute(inputs)
+        self.steps_done += 1
+        return losses
+
+    def _compute(self, inputs: StepInputs) -> tuple[torch.Tensor, torch.Tensor]:
+        """The part of a step that a GPU may replay: nothing in it depends on numbers of the host that change."""
+        with self.computing():
+            loss, imitation, total = self._losses(inputs)
+            self.optimizer.zero_grad(set_to_none=True)
+            total.backward()
+        if self.plan.gradient_clip is not None:
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.plan.gradient_clip)
+        self.optimizer.step()
+        return loss.detach(), imitation.detach()
+
+    def _losses(self, inputs: StepInputs) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Of prediction, of imitation before its weight, and what is minimised."""
+        frames, memories, imitates = inputs.frames, inputs.memories, self.imitation
+        teachers = memories if memories and imitates and imitates.way == "knowledge_flow" else None
+        prediction = self.network(
+            frames, input_length=inputs.shown, truth_mask=inputs.mask, keep_memories=(), teachers=teachers
+        )
+        loss = prediction_loss(prediction, frames, inputs.valid)
         total, imitation = loss, loss.new_zeros(())
-        if self.imitation is not None and memories:
-            imitation = self.imitation.loss(self.network, prediction, memories, self._moments, valid_BTCHW)
-            if self.imitation.added:
-                total = total + self.imitation.strength(self.progress) * imitation
+        if imitates is not None and memories:
+            imitation = imitates.loss(self.network, prediction, memories, self._moments, inputs.valid)
+            if imitates.added:
+                total = total + inputs.strength * imitation
         if prediction.decoupling is not None:
             total = total + self.plan.decoupling_weight * prediction.decoupling
         if self.starting_point is not None:
             total = total + self.l2_sp * self.starting_point.distance()
-        self.optimizer.zero_grad(set_to_none=True)
-        total.backward()
-        if self.plan.gradient_clip is not None:
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.plan.gradient_clip)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate * self._learning_rate_factor()
-        self.optimizer.step()
-        self.steps_done += 1
-        return loss.detach(), imitation.detach()
+        return loss, imitation, total
 
     @property
     def progress(self) -> float:
@@ -192,6 +221,14 @@ class TrainingRun:
         self.steps_done = state["steps_done"]
         self._sums = _Sums.at(self.device, **state["epoch"])
 
+    def _set_learning_rate(self) -> None:
+        rate = self.learning_rate * self._learning_rate_factor()
+        for group in self.optimizer.param_groups:
+            if isinstance(group["lr"], torch.Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
+
     def _learning_rate_factor(self) -> float:
         """Cosine: up over the first twentieth of all steps, then down to 0, so that a short run settles."""
         if self.plan.schedule == "constant":
@@ -203,4 +240,7 @@ class TrainingRun:
         B, T = frames_BTCHW.shape[:2]
         seed = (self.seed, self.steps_done)
         shown, mask = truth_mask(self.plan.sampling, self.progress, B, T, self.input_length, seed)
-        return shown, None if mask is None else torch.from_numpy(mask).to(self.device)
+        if mask is None:
+            return shown, None
+        on_host = torch.from_numpy(mask)
+        return shown, on_host.pin_memory().to(self.device, non_blocking=True) if self._graphs is not None else on_host

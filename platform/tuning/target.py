@@ -176,14 +176,15 @@ class Target:
         """Scores on the validation clips. LPIPS, many times dearer than the others, is for the end of training."""
         benchmark = self.plan.config.benchmark
         lpips = load_lpips(self.plan.home.lpips, benchmark.frame_size) if with_lpips else None
-        return evaluate(
-            self.network,
-            self._validation,
-            benchmark.input_length,
-            self.device,
-            lpips=lpips,
-            thresholds=benchmark.thresholds,
-        )
+        with self.run.computing():
+            return evaluate(
+                self.network,
+                self._validation,
+                benchmark.input_length,
+                self.device,
+                lpips=lpips,
+                thresholds=benchmark.thresholds,
+            )
 
     def save(self, folder: Path) -> None:
         """Weights as safetensors, and the optimiser beside them, so that training can go on."""

@@ -10,7 +10,7 @@ from platform.bank.bank import Bank
 from platform.bank.imports import import_checkpoint
 from platform.config.errors import UserError
 from tmu_models import Cell, CellState, CellStep, VideoPredictor
-from tmu_models.cell import convolution
+from tmu_models.cell import Convolution
 from tmu_models.families import FAMILIES
 from tmu_models.released import ReleasedTMUCell, warn_that_memory_grows
 
@@ -24,7 +24,7 @@ class LeakyCell(Cell):
         self, in_channels: int, hidden_channels: int, kernel_size: int, norm_grid: tuple[int, int] | None = None
     ) -> None:
         super().__init__(in_channels, hidden_channels)
-        self.conv = convolution(in_channels, hidden_channels, kernel_size, norm_grid)
+        self.conv = Convolution((in_channels,), hidden_channels, kernel_size, norm_grid)
 
     def forward(self, x: torch.Tensor, state: CellState, flow: torch.Tensor | None) -> CellStep:
         memory = 0.9 * state.memory + self.conv(x)

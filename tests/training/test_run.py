@@ -174,7 +174,7 @@ def test_each_block_is_asked_for_once_an_epoch_source_and_direction(tiny_home: H
 
 def test_distillation_is_in_the_loss_with_its_weight(tiny_home: Home, tiny_config: Config) -> None:
     """What a step applies is the gradient of prediction loss + weight x imitation loss, nothing more or less."""
-    config = tiny_config("training.sampling.start=0")
+    config = tiny_config("training.sampling.start=0", "training.precision=float32")
     run = start(config, tiny_home, fixed_memory(config, tiny_home))
     assert run.imitation is not None
     batch = next(run.stream.epoch(0))
