@@ -21,6 +21,7 @@ from platform.config.run import RunConfig
 from platform.config.training import TrainingConfig
 from platform.training.run import num_steps
 from platform.tuning.plan import MOST_TIMED_CLIPS, ClipCounts, SearchPlan, clip_counts, print_plan, time_step
+from tmu_models import VideoPredictor
 
 MakeConfig = Callable[..., RunConfig]
 
@@ -77,7 +78,12 @@ def test_what_the_user_wrote_is_printed_as_it_was_written(tiny_home: Home, tiny_
 def test_a_large_batch_is_timed_on_a_few_clips_and_the_plan_says_so(tiny_home: Home, tiny_config: MakeConfig) -> None:
     large = tiny_config("training.batch_size=512", "benchmark.block_clips=512")
     shapes: list[int] = []
-    hook = torch.nn.modules.module.register_module_forward_pre_hook(lambda _, inputs: shapes.append(len(inputs[0])))
+
+    def note_clips(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        if isinstance(module, VideoPredictor):
+            shapes.append(len(inputs[0]))
+
+    hook = torch.nn.modules.module.register_module_forward_pre_hook(note_clips)
     try:
         cost = time_step(large)
     finally:
