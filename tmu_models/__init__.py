@@ -10,7 +10,7 @@ from tmu_models.errors import CheckpointError, ShapeError
 from tmu_models.losses import Moments, StartingPoint, distillation_loss, output_distillation_loss, prediction_loss
 from tmu_models.network import Prediction, VideoPredictor
 from tmu_models.patches import from_patches, to_patches
-from tmu_models.pointwise import fused_pointwise
+from tmu_models.pointwise import Fused, fused_pointwise
 from tmu_models.reference import load_reference_checkpoint
 from tmu_models.tmu import TMUCell, TransferGates
 
@@ -20,6 +20,7 @@ __all__ = [
     "CellStep",
     "CheckpointError",
     "ConvLSTMCell",
+    "Fused",
     "Moments",
     "Prediction",
     "ShapeError",

@@ -23,7 +23,7 @@ class Fused(Generic[Arguments, Result]):
     """A function of tensors that torch may compile, as a decorator. Where it cannot, the function itself is called."""
 
     enabled = False  # of all of them
-    refused = False  # torch could not compile one of them in this process
+    refused: str | None = None  # why torch could not compile one of them in this process
 
     def __init__(self, function: Callable[Arguments, Result]) -> None:
         self.function = function
@@ -36,13 +36,19 @@ class Fused(Generic[Arguments, Result]):
             if self._compiled is None:
                 self._compiled = _compile(self.function)
             return self._compiled(*arguments, **options)
+        except (MemoryError, torch.OutOfMemoryError):
+            raise
         except Exception as error:  # whatever compilers raise
-            Fused.refused = True
-            warnings.warn(
-                f"torch cannot compile here, training goes on without: {str(error).strip().splitlines()[0]}",
-                stacklevel=2,
-            )
+            if "allocate memory" in str(error):  # what torch raises on a processor
+                raise
+            Fused.refused = f"torch cannot compile here, training goes on without: {first_line(error)}"
+            warnings.warn(Fused.refused, stacklevel=2)
             return self.function(*arguments, **options)
+
+
+def first_line(error: Exception) -> str:
+    """Of what it says, or its name where it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _compile(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from tmu_models.pointwise import first_line
+
 # B clips, T frames, C channels, H W pixels, S memory channels, h w grid cells
 
 WARM_UP = 3  # steps of a shape before it is captured, while libraries choose and allocate
@@ -74,11 +76,11 @@ class GraphedStep:
         self._compute = compute
         self._captured: dict[Hashable, _Captured] = {}
         self._run: Counter[Hashable] = Counter()
-        self._refused = False
+        self.refused: str | None = None  # why there are no graphs
 
     def __call__(self, inputs: StepInputs) -> Losses:
         shape = inputs.shape
-        if shape not in self._captured and not self._refused and len(self._captured) < MOST_SHAPES:
+        if shape not in self._captured and not self.refused and len(self._captured) < MOST_SHAPES:
             if self._run[shape] < WARM_UP:
                 self._run[shape] += 1
                 return self._beside(inputs)
@@ -106,9 +108,7 @@ class GraphedStep:
             with torch.cuda.graph(graph):
                 losses = self._compute(static)
         except RuntimeError as error:
-            self._refused = True
-            warnings.warn(
-                f"the training step runs without a CUDA graph: {str(error).strip().splitlines()[0]}", stacklevel=2
-            )
+            self.refused = f"the training step runs without a CUDA graph: {first_line(error)}"
+            warnings.warn(self.refused, stacklevel=2)
             return
         self._captured[shape] = _Captured(graph, static, losses)

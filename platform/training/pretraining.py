@@ -90,7 +90,7 @@ def pretrain(
         weights_sha256="",
         recipe=recipe.hash,
         data=recipe.data,
-        pretraining=plan,
+        pretraining=plan.model_copy(update={"precision": run.computing.precision}),
         score=evaluation.scores,
         last_frame=evaluation.last_frame,
         parameters=count_parameters(network),

@@ -22,7 +22,7 @@ from platform.training.imitation import Imitation
 from platform.training.precision import Computing, step_operations
 from platform.training.sampling import truth_mask
 from platform.training.stream import ClipStream, batches_per_epoch, directions
-from tmu_models import Moments, StartingPoint, VideoPredictor, prediction_loss
+from tmu_models import Fused, Moments, StartingPoint, VideoPredictor, prediction_loss
 
 # B clips, T frames, C channels, H W pixels, S memory channels, h w grid cells
 
@@ -190,6 +190,13 @@ class TrainingRun:
         if self.starting_point is not None:
             total = total + self.l2_sp * self.starting_point.distance()
         return loss, imitation, total
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What could not be made fast on this machine, and why."""
+        graphs = self._graphs.refused if self._graphs is not None else None
+        compiled = Fused.refused if self.computing.compiled else None
+        return tuple(note for note in (graphs, compiled) if note is not None)
 
     @property
     def progress(self) -> float:

@@ -33,6 +33,7 @@ class LiveTable(tune.Callback):
         self._memory: dict[int, tuple[float, ...]] = {}  # of each trial: blocks ready, computed; seconds waited
         self._trained_s: dict[int, float] = {}
         self._printed: set[int] = set()
+        self._noted: set[str] = set()  # of trials, each said once
         self._live = (
             Live(console=console, refresh_per_second=4, get_renderable=self.render) if console.is_terminal else None
         )
@@ -60,6 +61,10 @@ class LiveTable(tune.Callback):
         number = trial.config["trial"]
         self._memory[number] = tuple(result[f"memory.{name}"] for name in ("ready", "computed", "waited_s"))
         self._trained_s[number] = self._trained_s.get(number, 0.0) + result["train_s"]
+        for note in result.get("notes", ()):
+            if note not in self._noted:
+                self._noted.add(note)
+                self.console.print(Text.assemble(("note: ", "yellow"), note), soft_wrap=True)
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         if self._live is None:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 
 import ray
+import torch
 from ray.exceptions import RayError
 from rich.console import Console
 from rich.markup import escape
@@ -28,6 +29,7 @@ from platform.results.run_folder import RunFolder
 from platform.results.scores import readable_bytes
 from platform.results.serving import ServingTotals
 from platform.training.lpips import load_lpips, why_no_lpips
+from platform.training.precision import settled_precision
 from platform.training.versions import hardware, package_versions
 from platform.tuning.cluster import log_libraries_to
 from platform.tuning.plan import (
@@ -55,6 +57,7 @@ def stage(
     _announce(config, benchmark, home, console)
     load_lpips(home.lpips, config.benchmark.frame_size)  # refuses damaged weights now, not after hours of training
     resources = trial_resources(config.resources, ray.nodes(), len(config.sources))
+    config = settle_precision(config, on_gpu=resources.gpus > 0)
     for note in resources.notes:
         console.print(f"[yellow]note:[/] {note}")
     check_memories(config, source_networks(config, home))
@@ -96,6 +99,14 @@ def memory_servers(serving: Serving, folder: RunFolder, console: Console) -> Ite
         with contextlib.suppress(RayError):  # a cluster that is gone tells nothing
             totals = ray.get(coordinator.totals.remote(), timeout=TOTALS_S)
             folder.memory.write_text(ServingTotals(**dataclasses.asdict(totals)).model_dump_json(indent=2))
+
+
+def settle_precision(config: RunConfig, *, on_gpu: bool) -> RunConfig:
+    """`auto` decided once, here, so that trials on unlike machines compute alike and can be compared."""
+    precision = config.training.precision
+    if precision == "auto":
+        precision = "bfloat16" if on_gpu else settled_precision("auto", torch.device("cpu"))
+    return config.model_copy(update={"training": config.training.model_copy(update={"precision": precision})})
 
 
 def prepare_benchmarks(config: RunConfig, home: Home, console: Console) -> Benchmark:

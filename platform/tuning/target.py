@@ -170,6 +170,8 @@ class Target:
         }
         if report.distillation_loss is not None:
             row["distillation_loss"] = report.distillation_loss
+        if self.run.notes:
+            row["notes"] = list(self.run.notes)
         return row
 
     def evaluate(self, *, with_lpips: bool = False) -> Evaluation:

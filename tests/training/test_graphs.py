@@ -64,7 +64,7 @@ def train(config: RunConfig, home: Home, *, graphs: bool) -> tuple[list[float], 
     run = TrainingRun(network, clips, config.training, input_length=3, learning_rate=1e-3, seed=0, device="cuda")
     if not graphs:
         run._graphs = GraphedStep(run._compute)
-        run._graphs._refused = True
+        run._graphs.refused = "not wanted here"
     losses = [run.epoch().train_loss for _ in range(config.training.epochs)]
     return losses, torch.cat([parameter.detach().flatten().cpu() for parameter in network.parameters()])
 
