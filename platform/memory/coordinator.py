@@ -7,6 +7,7 @@ that goes on.
 
 import asyncio
 import time
+import uuid
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,8 +16,14 @@ from typing import Any
 import ray
 from ray.actor import ActorHandle
 from ray.exceptions import RayActorError, RayTaskError
-from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
-from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+from ray.util.placement_group import (
+    PlacementGroup,
+    get_placement_group,
+    placement_group,
+    placement_group_table,
+    remove_placement_group,
+)
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy, PlacementGroupSchedulingStrategy
 
 from platform.config.errors import UserError
 from platform.memory.request import Totals
@@ -54,6 +61,8 @@ class Coordinator:
         self._had_no_room: dict[str, float] = {}  # node -> when
         self._guests: Counter[str] = Counter()  # trials of other nodes that were sent here
         self._lost = Totals()
+        if ray.get_runtime_context().was_current_actor_reconstructed:
+            self._give_back_rooms()
 
     async def start(self) -> list[str]:
         """Servers on every node there is; returns the nodes that have no room for them.
@@ -136,7 +145,18 @@ class Coordinator:
         share = {"CPU": max(round(self._serving.cpus / len(hands), 4), SMALLEST_SHARE)}
         if has_gpu and self._serving.gpus > 0:
             share["GPU"] = round(self._serving.gpus / len(hands), 4)
-        return placement_group([share] * len(hands), bundle_label_selector=[{"ray.io/node-id": node}] * len(hands))
+        return placement_group(
+            [share] * len(hands),
+            name=f"{self._serving.name}-{uuid.uuid4().hex}",
+            bundle_label_selector=[{"ray.io/node-id": node}] * len(hands),
+        )
+
+    def _give_back_rooms(self) -> None:
+        """Those of the coordinator that this one replaces; its servers died with it, their shares did not."""
+        for room in placement_group_table().values():
+            if room["name"].startswith(self._serving.name) and room["state"] != "REMOVED":
+                remove_placement_group(get_placement_group(room["name"]))
+                self._lost += Totals(restarts=len(room["bundles"]))
 
     def _started(self, node: str, room: PlacementGroup) -> NodeServers:
         actor: Any = ray.remote(max_restarts=-1)(MemoryServer)
@@ -169,7 +189,8 @@ def start_servers(serving: Serving) -> tuple[ActorHandle, list[str]]:
     Raises UserError where none has, or a node holds other clips than this one.
     """
     actor: Any = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Coordinator)
-    coordinator = actor.options(name=serving.name, namespace=NAMESPACE).remote(serving)
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+    coordinator = actor.options(name=serving.name, namespace=NAMESPACE, scheduling_strategy=here).remote(serving)
     try:
         return coordinator, ray.get(coordinator.start.remote())
     except RayTaskError as error:

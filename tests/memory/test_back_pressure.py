@@ -36,7 +36,7 @@ def serve(serving: Serving, num_trials: int) -> int:
         for _ in range(3):
             memory.announce(everything)
             for direction in ("forward", "reverse"):
-                memory.states(Request("one", 0, direction, "scheduled"), shown)  # type: ignore[arg-type]
+                memory.states(Request("one", 0, direction, "scheduled"), shown)
 
     most = 0
     with ThreadPoolExecutor(num_trials) as threads:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import ray
+from ray.util import placement_group_table
 
 from platform.config.run import RunConfig
 from platform.memory.client import ServedMemory
@@ -131,6 +132,23 @@ def test_a_server_killed_in_the_middle_of_a_block_is_asked_again(
     ray.kill(server, no_restart=True)  # for good: the coordinator starts another
     np.testing.assert_array_equal(memory.states(BLOCKS[-1]), runners["two"].states(BLOCKS[-1]))
     assert ray.get(coordinator.totals.remote()).restarts > 0
+
+
+def test_a_killed_coordinator_comes_back_and_its_first_servers_keep_no_share(
+    serving: Serving, runners: dict[str, SourceRunner]
+) -> None:
+    coordinator, _ = start_servers(serving)
+    memory = ServedMemory(serving)
+    memory.states(BLOCKS[0])
+    server = ray.get(coordinator.servers.remote(this_node())).actors[0]
+    ended = ray.get(server.ready.remote())
+    ray.kill(coordinator, no_restart=False)
+    while Path(f"/proc/{ended}").exists():  # its servers end with it
+        time.sleep(0.1)
+    np.testing.assert_array_equal(memory.states(BLOCKS[-1]), runners["two"].states(BLOCKS[-1]))
+    rooms = [room for room in placement_group_table().values() if room["name"].startswith(serving.name)]
+    assert sorted(room["state"] for room in rooms) == ["CREATED", "REMOVED"]
+    assert ray.get(coordinator.totals.remote()).restarts == 1
 
 
 def test_servers_end_with_their_coordinator(serving: Serving) -> None:
