@@ -76,7 +76,8 @@ def run_trials(
 ) -> Recorder:
     """Run what `searcher` suggests, under the live table; returns what was recorded. Ctrl-C ends it early.
 
-    Tune calls `callbacks` after the recorder and the table.
+    Tune calls `callbacks` after the recorder and the table. What outlives a killed search are the results and the
+    study, both written whenever a trial ends; Tune's snapshots, each of all trials, nobody reads: they are throttled.
     """
     config = plan.target.config
     recorder = Recorder(config, folder)
