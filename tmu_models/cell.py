@@ -20,10 +20,14 @@ Projected = tuple[torch.Tensor, ...]
 
 
 class CellState(NamedTuple):
-    """What a cell carries from step to step, each (B, H, h, w). `memory` is what transfer distils."""
+    """What a cell carries from step to step, each (B, H, h, w). `memory` is what transfer distils.
+
+    `first` tells that nothing has been carried yet: both are zero, and what is convolved of them need not be.
+    """
 
     hidden: torch.Tensor
     memory: torch.Tensor
+    first: bool = False
 
 
 class CellStep(NamedTuple):
@@ -55,7 +59,7 @@ class Cell(nn.Module):
         """Zeros of the size that `x` (B, C, h, w) asks for."""
         zeros = x.new_zeros(x.shape[0], self.hidden_channels, *x.shape[2:])
         zeros = zeros.contiguous(memory_format=torch.channels_last)
-        return CellState(zeros, zeros)
+        return CellState(zeros, zeros, first=True)
 
     def forward(self, x: torch.Tensor, state: CellState, flow: torch.Tensor | None) -> CellStep:
         """x (B, C, h, w) -> the next state, all (B, H, h, w)."""

@@ -9,7 +9,7 @@ and are left out on purpose.
 import torch
 
 from tmu_models.cell import Cell, CellState, CellStep, Convolution, Projected
-from tmu_models.pointwise import lstm_update
+from tmu_models.pointwise import LSTMUpdate
 
 
 class ConvLSTMCell(Cell):
@@ -21,17 +21,16 @@ class ConvLSTMCell(Cell):
         super().__init__(in_channels, hidden_channels)
         widths = (in_channels, hidden_channels)
         self.conv = Convolution(widths, 4 * hidden_channels, kernel_size, norm_grid, bias=True)
+        self.update = LSTMUpdate("ifog")
 
     def project(self, x: torch.Tensor) -> Projected:
         return (self.conv.part(0, x),)
 
     def advance(self, projected: Projected, state: CellState, flow: torch.Tensor | None) -> CellStep:
-        of_input, of_hidden = projected[0], self.conv.part(1, state.hidden)
+        gates, of_hidden = projected[0], None if state.first else self.conv.part(1, state.hidden)
         if self.conv.has_norm:
-            updated = lstm_update(self.conv.norm(of_input + of_hidden), None, state.memory, order="ifog")
-        else:
-            updated = lstm_update(of_input, of_hidden, state.memory, order="ifog")
-        return CellStep(CellState(*updated), flow)
+            gates, of_hidden = self.conv.norm(gates if of_hidden is None else gates + of_hidden), None
+        return CellStep(CellState(*self.update(gates, of_hidden, state.memory)), flow)
 
 
 class OpenSTLConvLSTMCell(Cell):
@@ -43,10 +42,10 @@ class OpenSTLConvLSTMCell(Cell):
         super().__init__(in_channels, hidden_channels)
         self.conv_x = Convolution((in_channels,), 4 * hidden_channels, kernel_size, norm_grid)
         self.conv_h = Convolution((hidden_channels,), 4 * hidden_channels, kernel_size, norm_grid)
+        self.update = LSTMUpdate("ifgo")
 
     def project(self, x: torch.Tensor) -> Projected:
         return (self.conv_x(x),)
 
     def advance(self, projected: Projected, state: CellState, flow: torch.Tensor | None) -> CellStep:
-        updated = lstm_update(projected[0], self.conv_h(state.hidden), state.memory, order="ifgo")
-        return CellStep(CellState(*updated), flow)
+        return CellStep(CellState(*self.update(projected[0], self.conv_h(state.hidden), state.memory)), flow)

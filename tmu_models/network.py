@@ -215,7 +215,7 @@ class VideoPredictor(nn.Module):
         T, B, _, h, w = true_TBPhw.shape
         learners = [cell.sources for cell in cells if isinstance(cell, KnowledgeFlowCell)]
         check_teachers(teachers, learners, (B, T - 1, h, w))
-        with one_pass(self):
+        with one_pass(self, T - 1):
             similarity = None if self.adapter is None else self._similarity
             steps = Unroll(cells, true_TBPhw[0], kept_names, teachers=teachers, similarity=similarity)
             generated = [self.conv_last(steps.known(true_TBPhw[:input_length]))]

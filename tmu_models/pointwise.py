@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from typing import Any, Generic, ParamSpec, TypeVar
 
 import torch
+from torch import nn
+
+from tmu_models.step_buffers import StepBuffer
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -67,18 +70,42 @@ def fused_pointwise(enabled: bool = True) -> Iterator[None]:
         Fused.enabled = before
 
 
-def lstm_update(
-    input_gates: torch.Tensor, hidden_gates: torch.Tensor | None, memory_BHhw: torch.Tensor, order: str = "ifog"
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Hidden state and memory of an LSTM from its gates' two shares, each (B, 4H, h, w) in this order of channels.
+class LSTMUpdate(nn.Module):
+    """Hidden state and memory of an LSTM from its gates, whose channels are in this order.
 
     c' = sigma(f) c + sigma(i) tanh(g),  h' = sigma(o) tanh(c').
     """
-    if not torch.is_grad_enabled():
-        hidden, memory, *_ = _lstm_forward(input_gates, hidden_gates, memory_BHhw, order)
-    else:
-        hidden, memory = _LSTMUpdate.apply(input_gates, hidden_gates, memory_BHhw, order)
-    return hidden, memory
+
+    def __init__(self, order: str) -> None:
+        super().__init__()
+        self.order = order
+        self._steps: _Steps | None = None
+
+    def begin_pass(self, num_steps: int) -> None:
+        self._steps = _Steps(num_steps)
+
+    def end_pass(self) -> None:
+        self._steps = None
+
+    def forward(
+        self, input_gates: torch.Tensor, hidden_gates: torch.Tensor | None, memory_BHhw: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """From the gates' two shares, (B, 4H, h, w) each, both (B, H, h, w)."""
+        steps = self._steps or _Steps(1)
+        hidden, memory = _LSTMUpdate.apply(input_gates, hidden_gates, memory_BHhw, self.order, steps.next(), steps)
+        return hidden, memory
+
+
+class _Steps:
+    """Where the hidden states of a pass go, and the gradients of its gates."""
+
+    def __init__(self, num_steps: int) -> None:
+        self.hidden, self.gradients = StepBuffer(num_steps), StepBuffer(num_steps)
+        self._begun = 0
+
+    def next(self) -> int:
+        self._begun += 1
+        return self._begun - 1
 
 
 class _LSTMUpdate(torch.autograd.Function):
@@ -86,11 +113,18 @@ class _LSTMUpdate(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, input_gates: torch.Tensor, hidden_gates: torch.Tensor | None, memory: torch.Tensor, order: str
+        ctx: Any,
+        input_gates: torch.Tensor,
+        hidden_gates: torch.Tensor | None,
+        memory: torch.Tensor,
+        order: str,
+        step: int,
+        steps: _Steps,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        hidden, new_memory, *kept = _lstm_forward(input_gates, hidden_gates, memory, order)
+        hidden = steps.hidden.slot(step, memory, memory.shape[1], input_gates.dtype)
+        new_memory, *kept = _lstm_forward(input_gates, hidden_gates, memory, order, hidden)
         ctx.set_materialize_grads(False)
-        ctx.order, ctx.both = order, hidden_gates is not None
+        ctx.order, ctx.step, ctx.gradients, ctx.both = order, step, steps.gradients, hidden_gates is not None
         ctx.save_for_backward(memory, *kept)
         return hidden, new_memory
 
@@ -102,8 +136,9 @@ class _LSTMUpdate(torch.autograd.Function):
             torch.zeros_like(like) if gradient is None else gradient.contiguous(memory_format=torch.channels_last)
             for gradient, like in zip(gradients, (o, memory), strict=True)
         )
-        of_gates, of_memory = _lstm_backward(of_hidden, of_memory, memory, i, f, o, g, squashed, ctx.order)
-        return of_gates, of_gates if ctx.both else None, of_memory, None
+        of_gates = ctx.gradients.slot(ctx.step, memory, 4 * memory.shape[1], i.dtype)
+        of_memory = _lstm_backward(of_hidden, of_memory, memory, i, f, o, g, squashed, ctx.order, of_gates)
+        return of_gates, of_gates if ctx.both else None, of_memory, None, None, None
 
 
 def tanh(x: torch.Tensor) -> torch.Tensor:
@@ -113,9 +148,13 @@ def tanh(x: torch.Tensor) -> torch.Tensor:
 
 @Fused
 def _lstm_forward(
-    input_gates: torch.Tensor, hidden_gates: torch.Tensor | None, memory: torch.Tensor, order: str
+    input_gates: torch.Tensor,
+    hidden_gates: torch.Tensor | None,
+    memory: torch.Tensor,
+    order: str,
+    hidden: torch.Tensor,
 ) -> tuple[torch.Tensor, ...]:
-    """Hidden state, memory, and for the way back i, f, o, g and tanh(c')."""
+    """Writes `hidden`; returns the memory, and for the way back i, f, o, g and tanh(c')."""
     gates = input_gates.to(memory.dtype)
     if hidden_gates is not None:
         gates = gates + hidden_gates.to(memory.dtype)
@@ -125,7 +164,8 @@ def _lstm_forward(
     new_memory = f * memory + i * g
     squashed = tanh(new_memory)
     kept = (each.to(input_gates.dtype) for each in (i, f, o, g, squashed))
-    return (o * squashed).to(input_gates.dtype), new_memory, *kept
+    hidden.copy_(o * squashed)
+    return new_memory, *kept
 
 
 @Fused
@@ -139,9 +179,9 @@ def _lstm_backward(
     g: torch.Tensor,
     squashed: torch.Tensor,
     order: str,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Gradients of the gates, (B, 4H, h, w), and of the memory before."""
-    dtype = i.dtype
+    of_gates: torch.Tensor,
+) -> torch.Tensor:
+    """Writes the gates' gradients, (B, 4H, h, w); returns that of the memory before."""
     hidden_gradient, i, f, o, g, squashed = (each.to(memory.dtype) for each in (hidden_gradient, i, f, o, g, squashed))
     total = memory_gradient + hidden_gradient * o * (1 - squashed * squashed)
     by_name = {
@@ -150,4 +190,5 @@ def _lstm_backward(
         "o": hidden_gradient * squashed * o * (1 - o),
         "g": total * i * (1 - g * g),
     }
-    return torch.cat([by_name[name] for name in order], dim=1).to(dtype), total * f
+    of_gates.copy_(torch.cat([by_name[name] for name in order], dim=1))
+    return total * f

@@ -17,7 +17,7 @@ from tmu_models.cell import Cell, CellState, CellStep, Convolution, Projected
 from tmu_models.checks import check_kernel, check_sources
 from tmu_models.convlstm import ConvLSTMCell
 from tmu_models.errors import ShapeError
-from tmu_models.pointwise import Fused, lstm_update
+from tmu_models.pointwise import Fused, LSTMUpdate
 from tmu_models.tmu import distiller
 
 
@@ -49,6 +49,7 @@ class ReleasedTMUCell(Cell):
         self.sources = tuple(sources)
         out_channels = (4 + len(sources)) * hidden_channels
         self.conv = Convolution((in_channels, hidden_channels), out_channels, kernel_size, grid, bias=True)
+        self.update = LSTMUpdate("ifog")
         for number in range(1, len(sources) + 1):
             self.add_module(f"distiller{number}", distiller(hidden_channels, hidden_channels, grid))
 
@@ -66,9 +67,9 @@ class ReleasedTMUCell(Cell):
         return (self.conv.part(0, x),)
 
     def advance(self, projected: Projected, state: CellState, flow: torch.Tensor | None) -> CellStep:
-        gates = self.conv.norm(projected[0] + self.conv.part(1, state.hidden))
+        gates = self.conv.norm(projected[0] if state.first else projected[0] + self.conv.part(1, state.hidden))
         of_cell, of_sources = gates.split((4 * self.hidden_channels, len(self.sources) * self.hidden_channels), dim=1)
-        hidden, proposed = lstm_update(of_cell, None, state.memory, order="ifog")
+        hidden, proposed = self.update(of_cell, None, state.memory)
         distilled = {
             name: self.get_submodule(f"distiller{number}")(proposed)
             for number, name in enumerate(self.sources, start=1)

@@ -14,6 +14,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from tmu_models.checks import check_kernel
+from tmu_models.pointwise import LSTMUpdate
+from tmu_models.step_buffers import as_one
 
 # B clips, or clips of several steps; C H channels, h w grid cells
 
@@ -56,7 +58,7 @@ class StepConv2d(nn.Conv2d):
             total = total + other
         return total
 
-    def begin_pass(self) -> None:
+    def begin_pass(self, num_steps: int) -> None:
         parts = self.weight.split(self.widths, dim=1) if len(self.widths) > 1 else (self.weight,)
         padding = self.kernel_size[0] // 2
         dtype = self.weight.dtype if self.full_precision else pass_dtype(self.weight)
@@ -78,7 +80,7 @@ class StepLayerNorm(nn.LayerNorm):
         normal = F.layer_norm(x_BChw.permute(0, 2, 3, 1), weight.shape, weight, bias, self.eps)
         return normal.permute(0, 3, 1, 2)
 
-    def begin_pass(self) -> None:
+    def begin_pass(self, num_steps: int) -> None:
         self._shared = self._channels_last()
 
     def end_pass(self) -> None:
@@ -89,11 +91,12 @@ class StepLayerNorm(nn.LayerNorm):
 
 
 @contextmanager
-def one_pass(network: nn.Module) -> Iterator[None]:
+def one_pass(network: nn.Module, num_steps: int) -> Iterator[None]:
     """Around the forward pass of a network; the backward pass may follow outside."""
-    layers = [module for module in network.modules() if isinstance(module, (StepConv2d, StepLayerNorm))]
+    kinds = (StepConv2d, StepLayerNorm, LSTMUpdate)
+    layers = [module for module in network.modules() if isinstance(module, kinds)]
     for layer in layers:
-        layer.begin_pass()
+        layer.begin_pass(num_steps)
     try:
         yield
     finally:
@@ -153,7 +156,8 @@ class _PendingGradient:
         return sums
 
     def _compute(self, weight: torch.Tensor) -> None:
-        x, gradient = (torch.cat(steps) if len(steps) > 1 else steps[0] for steps in (self._inputs, self._outputs))
+        # The backward pass came from the last step; buffers begin with the first.
+        x, gradient = (as_one(steps[::-1]) for steps in (self._inputs, self._outputs))
         self._inputs, self._outputs = [], []
         wanted = [False, True, self._with_bias]
         computed = _convolution_backward(gradient, x, weight, self.padding, wanted)[1:]

@@ -101,20 +101,22 @@ class TransferGates(nn.Module):
         return () if self.gates is None else (self.gates.part(0, x),)
 
     def advance(
-        self, projected: Projected, hidden: torch.Tensor, proposed_BHhw: torch.Tensor
+        self, projected: Projected, hidden: torch.Tensor | None, proposed_BHhw: torch.Tensor
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """The same as `forward`, from what `project` made of the input."""
+        """The same as `forward`, from what `project` made of the input. `hidden` None is a hidden state of zeros."""
         distilled = {name: self.distillers[source_key(name)](proposed_BHhw) for name in self.sources}
         drawn = [self.expanders[source_key(name)](distilled[name]) for name in self.sources]
         merge = {"mean": _mean, "softmax": _softmax, "sum": _sum}[self.merge]
         return merge(proposed_BHhw, drawn, *self._gates(projected, hidden)), distilled
 
-    def _gates(self, projected: Projected, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def _gates(self, projected: Projected, hidden: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor | None]:
         """What adds up to the gates before sigmoid or softmax, (B, G*H, h, w), or of size 1 where all are the same."""
         if self.gates is None:
             return self.fixed_gates.flatten()[None, :, None, None], None  # type: ignore[operator]
-        shares = projected[0], self.gates.part(1, hidden)
-        return ((shares[0] + shares[1]).mean(dim=(-2, -1), keepdim=True), None) if self.gate == "channel" else shares
+        of_input, of_hidden = projected[0], None if hidden is None else self.gates.part(1, hidden)
+        if self.gate == "place":
+            return of_input, of_hidden
+        return (of_input if of_hidden is None else of_input + of_hidden).mean(dim=(-2, -1), keepdim=True), None
 
 
 def _summed(shares: tuple[torch.Tensor, torch.Tensor | None], num_gates: int, like: torch.Tensor) -> list[torch.Tensor]:
@@ -168,7 +170,9 @@ class TMUCell(Cell):
     def advance(self, projected: Projected, state: CellState, flow: torch.Tensor | None) -> CellStep:
         of_cell = len(projected) - (self.gates.gates is not None)
         step = self.cell.advance(projected[:of_cell], state, flow)
-        memory, distilled = self.gates.advance(projected[of_cell:], state.hidden, step.state.memory)
+        memory, distilled = self.gates.advance(
+            projected[of_cell:], None if state.first else state.hidden, step.state.memory
+        )
         return step._replace(state=CellState(step.state.hidden, memory), distilled=distilled)
 
 

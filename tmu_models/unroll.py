@@ -12,6 +12,7 @@ import torch
 
 from tmu_models.cell import Cell, CellState, CellStep, Projected
 from tmu_models.knowledge_flow import KnowledgeFlowCell
+from tmu_models.step_buffers import join_steps, part_steps
 
 # B clips, T frames, P patch channels, H hidden channels, S memory channels, h w grid cells
 
@@ -46,10 +47,11 @@ class Unroll:
         x = x_TBPhw.flatten(0, 1).contiguous(memory_format=torch.channels_last)
         if self.flow is None:
             for layer, cell in enumerate(self.cells):
-                x = torch.cat([self._advance(layer, t, each) for t, each in enumerate(_by_step(cell.project(x), T))])
+                steps = enumerate(_by_step(cell.project(x), T))
+                x = join_steps([self._advance(layer, t, projected) for t, projected in steps])
             return x
         first = _by_step(self.cells[0].project(x), T)
-        return torch.cat([self._step(t, projected) for t, projected in enumerate(first)])
+        return join_steps([self._step(t, projected) for t, projected in enumerate(first)])
 
     def step(self, t: int, x_BPhw: torch.Tensor) -> torch.Tensor:
         """One step of all layers; the top one's hidden state (B, H, h, w)."""
@@ -84,4 +86,4 @@ class Unroll:
 
 def _by_step(projected: Projected, num_steps: int) -> list[Projected]:
     """What was projected for several steps at once, (T*B, C, h, w) each, as one a step."""
-    return list(zip(*(share.chunk(num_steps) for share in projected), strict=True))
+    return list(zip(*(part_steps(share, num_steps) for share in projected), strict=True))
