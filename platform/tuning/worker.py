@@ -7,6 +7,7 @@ reach the next one: the same settings and seed give the same weights in any work
 import contextlib
 import ctypes
 import gc
+import importlib
 import random
 import warnings
 
@@ -24,7 +25,7 @@ class Worker:
         self._deterministic = torch.are_deterministic_algorithms_enabled()
         self._cudnn = (torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32)
         self._trial = contextlib.ExitStack()
-        torch.compiler.reset()  # imports what the first optimiser would import
+        importlib.import_module("torch._dynamo")  # which the first optimiser would import
         gc.collect()
         gc.freeze()  # imports are some hundred thousand objects, which every later collection would walk through
 
@@ -45,8 +46,11 @@ class Worker:
 
     @staticmethod
     def _free() -> None:
-        """Memory and compiled code of the last trial, which PyTorch and malloc would keep for later."""
-        torch.compiler.reset()
+        """Memory of the last trial, which PyTorch and malloc would keep for later.
+
+        Compiled code stays: it is a pure function, costs seconds to make, and `tmu_models` bounds how much there is.
+        CUDA graphs belong to the training run, and went with it.
+        """
         gc.collect()
         if torch.cuda.is_initialized():
             torch.cuda.empty_cache()

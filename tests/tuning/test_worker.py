@@ -51,11 +51,12 @@ def jobs(*settings: dict[str, Any]) -> list[Job]:
 
 
 @pytest.mark.usefixtures("local_ray")
-@pytest.mark.timeout(180)  # pretrains two sources, and starts two workers
+@pytest.mark.timeout(300)  # pretrains two sources, starts two workers, and compiles
+@pytest.mark.parametrize("how", ["precision=float32", "precision=bfloat16", "compile=true"])
 def test_a_trial_after_another_equals_itself_in_a_new_worker_bit_for_bit(
-    tiny_home: Home, tiny_config: Config, tmp_path: Path
+    tiny_home: Home, tiny_config: Config, tmp_path: Path, how: str
 ) -> None:
-    config, watch = tiny_config("resources.trials_at_once=1", "training.epochs=2"), Watch()
+    config, watch = tiny_config("resources.trials_at_once=1", "training.epochs=2", f"training.{how}"), Watch()
 
     def run(name: str, chosen: list[Job]) -> Recorder:
         folder = RunFolder(tmp_path / name)
@@ -85,8 +86,9 @@ def test_a_worker_does_not_grow_from_trial_to_trial(tiny_home: Home, tiny_config
     assert len(set(pids)) == 1
     assert len(pids) == 20
     assert max(resident[10:]) < 1.02 * max(resident[2:10])
-    assert max(threads[10:]) <= max(threads[2:10])
-    assert max(files[10:]) <= max(files[2:10])
+    # Ray begins a thread of its own now and then; what each trial left behind would be ten by the end.
+    assert max(threads[10:]) < max(threads[2:10]) + 5
+    assert max(files[10:]) < max(files[2:10]) + 5
 
 
 def test_what_a_trial_did_to_its_process_is_undone_before_the_next() -> None:
