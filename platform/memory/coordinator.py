@@ -151,8 +151,12 @@ class Coordinator:
             bundle_label_selector=[{"ray.io/node-id": node}] * len(hands),
         )
 
+    def __ray_shutdown__(self) -> None:
+        """Ray calls it when the last handle is dropped: actors end with their owner, what is reserved does not."""
+        self._give_back_rooms()
+
     def _give_back_rooms(self) -> None:
-        """Those of the coordinator that this one replaces; its servers died with it, their shares did not."""
+        """All that was reserved in this name, also by a coordinator that was killed and is replaced by this one."""
         for room in placement_group_table().values():
             if room["name"].startswith(self._serving.name) and room["state"] != "REMOVED":
                 remove_placement_group(get_placement_group(room["name"]))

@@ -36,6 +36,12 @@ def this_node() -> str:
     return ray.get_runtime_context().get_node_id()
 
 
+def rooms(serving: Serving) -> list[str]:
+    """What became of the shares that were reserved for these servers."""
+    table = placement_group_table().values()
+    return sorted(room["state"] for room in table if room["name"].startswith(serving.name))
+
+
 def test_a_block_is_computed_once_however_many_ask(serving: Serving) -> None:
     coordinator, without = start_servers(serving)
     assert without == []
@@ -146,8 +152,7 @@ def test_a_killed_coordinator_comes_back_and_its_first_servers_keep_no_share(
     while Path(f"/proc/{ended}").exists():  # its servers end with it
         time.sleep(0.1)
     np.testing.assert_array_equal(memory.states(BLOCKS[-1]), runners["two"].states(BLOCKS[-1]))
-    rooms = [room for room in placement_group_table().values() if room["name"].startswith(serving.name)]
-    assert sorted(room["state"] for room in rooms) == ["CREATED", "REMOVED"]
+    assert rooms(serving) == ["CREATED", "REMOVED"]
     assert ray.get(coordinator.totals.remote()).restarts == 1
 
 
@@ -156,7 +161,7 @@ def test_servers_end_with_their_coordinator(serving: Serving) -> None:
     server = ray.get(coordinator.servers.remote(this_node())).actors[0]
     pid = ray.get(server.ready.remote())
     del coordinator, server
-    while Path(f"/proc/{pid}").exists():  # the test's own timeout ends it
+    while Path(f"/proc/{pid}").exists() or rooms(serving) != ["REMOVED"]:  # the test's own timeout ends it
         time.sleep(0.1)
 
 
