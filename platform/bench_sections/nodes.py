@@ -15,7 +15,7 @@ from platform.console import console
 from platform.memory.room import capacity
 from platform.results.scores import readable_bytes, readable_time
 from platform.sizing.estimate import Costs, Foretold, Node, foretell, measure_costs
-from platform.sizing.trials import fill_bank, timed_config
+from platform.sizing.trials import make_ready, timed_config
 from platform.sizing.two_nodes import on_nodes
 from platform.tuning.plan import SearchPlan, source_networks
 
@@ -26,7 +26,7 @@ LEAST_RATIO = 1.6
 def run(bench: Bench) -> Section:
     setting, home = small(bench.setting), bench.home
     config = timed_config(setting, SOURCES, trials=TRIALS, epochs=EPOCHS)
-    fill_bank(setting, home, SOURCES)
+    make_ready(setting, home, SOURCES)
     console.print(f"{TRIALS} trials of {EPOCHS} epochs with {SOURCES} sources, a raylet of one core a node")
     with console.status("running them on one node"):
         one = on_nodes(config, home, 1)

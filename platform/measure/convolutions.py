@@ -93,31 +93,22 @@ class Overhead:
         return self.whole_s / self.convolutions_s - 1
 
 
-def overhead(work: Callable[[], object], *, repeats: int, wait: Callable[[], None] = lambda: None) -> Overhead:
-    """Times `work` against its convolutions; `wait` returns when what was started is done, as a GPU needs."""
+def overhead(work: Callable[[], object], *, repeats: int) -> Overhead:
+    """Times `work`, on a processor, against its convolutions."""
     work()  # what is done once, such as choosing kernels, is not recorded
     calls = convolutions_of(work)
 
     def convolutions() -> None:
         for call in calls:
             call.again()
-        wait()
-
-    def whole() -> None:
-        work()
-        wait()
 
     with torch.no_grad():
-        times = median_seconds({"whole": _with_gradients(whole), "convolutions": convolutions}, repeats=repeats)
+        times = median_seconds({"whole": torch.enable_grad()(work), "convolutions": convolutions}, repeats=repeats)
     return Overhead(times["whole"], times["convolutions"], len(calls), count_flops(calls), main_dtype(calls))
 
 
-def _with_gradients(work: Callable[[], object]) -> Callable[[], object]:
-    return torch.enable_grad()(work)
-
-
 def profiled_share(work: Callable[[], object]) -> float:
-    """`Overhead.share` of work on a processor as torch's profiler tells it, whose own cost is in it: a cross-check."""
+    """`Overhead.share` of work as torch's profiler tells it, whose own cost is in it: a cross-check."""
     with _silent_stderr(), profile(activities=[ProfilerActivity.CPU]) as profiled:
         work()
     whole = convolution = 0.0

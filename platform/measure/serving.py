@@ -125,7 +125,7 @@ class HalfStore:
 
 def half_store(home: Home, *, num_trials: int = 16, num_epochs: int = 3, num_sources: int = 4) -> HalfStore:
     """Asked as trials ask, one after the other; of a tiny network, for counts do not depend on its size."""
-    small = Setting(TINY, frame_size=16, input_length=2, total_length=4, block_clips=8, train_clips=128)
+    small = Setting(TINY, frame_size=16, input_length=2, total_length=4, block_clips=8, train_clips=256)
     clips, plan = training_clips(small, home), TrainingConfig(batch_size=8)
     one = make_provider(small, 1, clips, home).runners["source_0"]
     one.states(Request("source_0", 0))

@@ -1,9 +1,10 @@
 """The same trials as a user of the public code would run them: plain Ray Tune, and every trial runs its own sources.
 
-A trial is the released step in float32 on one thread, over the same batches in the same order. It reads its clips ahead
-and validates as ours do; it writes no checkpoints, which ours do.
+A trial is the released step in float32 on one thread, over the same batches in the same order. Workers are reused,
+clips are read ahead and validated on as in ours; checkpoints, which ours write, are left out.
 """
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from platform.training.evaluation import evaluate
 from platform.training.sampling import truth_mask
 from platform.training.stream import ClipStream
 from platform.tuning.comparison import Job
+from platform.tuning.resources import TrialResources
 from platform.tuning.target import TargetPlan
 
 
@@ -27,41 +29,52 @@ class PlainTrial(tune.Trainable):
 
     def setup(self, config: dict[str, Any], plan: TargetPlan, jobs: list[Job], threads: int) -> None:
         torch.set_num_threads(threads)
-        job, self._config = jobs[config["job"]], plan.config
+        self._plan, self._jobs = plan, jobs
+        self._begin(jobs[config["job"]])
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self._begin(self._jobs[new_config["job"]])
+        return True
+
+    def _begin(self, job: Job) -> None:
+        plan = self._plan
         settings, benchmark = TrialSettings.model_validate(job.settings), plan.benchmark()
         self._seed, self._steps = job.seed, 0
-        self._network, _ = plan.build(settings, job.seed, benchmark.channels)
+        self._device = "cuda" if os.environ.get("CUDA_VISIBLE_DEVICES") and torch.cuda.is_available() else "cpu"
+        self._network = plan.build(settings, job.seed, benchmark.channels)[0].to(self._device)
         bank = Bank(plan.home.bank)
-        sources = [bank.load(plan.entries[name]) for name in settings.sources]
+        sources = [bank.load(plan.entries[name]).to(self._device) for name in settings.sources]
         self._plain = ReleasedStep(self._network, sources, settings.learning_rate)
         clips, self._validation = benchmark.blocks("train"), benchmark.blocks("validation")
-        self._stream = ClipStream(clips, plan.config.training, order_seed=plan.config.search.seed)
+        self._stream = ClipStream(clips, plan.config.training, order_seed=plan.config.search.seed, device=self._device)
 
     def step(self) -> dict[str, Any]:
-        training, benchmark = self._config.training, self._config.benchmark
+        training, benchmark = self._plan.config.training, self._plan.config.benchmark
         total_steps = training.epochs * self._stream.steps_per_epoch
         for batch in self._stream.epoch(self.iteration):
             B, T = batch.frames.shape[:2]
             shown, mask = truth_mask(
                 training.sampling, self._steps / total_steps, B, T, benchmark.input_length, (self._seed, self._steps)
             )
-            self._plain.step(batch.frames, shown, None if mask is None else torch.from_numpy(mask))
+            self._plain.step(batch.frames, shown, None if mask is None else torch.from_numpy(mask).to(self._device))
             self._steps += 1
         self._network.load_state_dict(self._plain.weights)
-        scores = evaluate(self._network, self._validation, benchmark.input_length).scores
+        scores = evaluate(self._network, self._validation, benchmark.input_length, self._device).scores
         return {"mse": scores["mse"], "done": self.iteration + 1 >= training.epochs}
 
 
-def plain_search(plan: TargetPlan, jobs: list[Job], folder: Path, *, at_once: int) -> tuple[float, list[float]]:
-    """Seconds of the whole search on the Ray that is initialised, and each trial's mse.
+def plain_search(
+    plan: TargetPlan, jobs: list[Job], folder: Path, resources: TrialResources
+) -> tuple[float, list[float]]:
+    """Seconds of the whole search on the Ray that is initialised, and each trial's mse; `resources` are ours.
 
     Raises UserError where a trial fails, KeyboardInterrupt where the user ends it.
     """
     trainable = tune.with_parameters(PlainTrial, plan=plan, jobs=jobs, threads=plan.config.resources.threads_per_trial)
     tuner = tune.Tuner(
-        tune.with_resources(trainable, {"CPU": 1}),
+        tune.with_resources(trainable, resources.of_ray),
         param_space={"job": tune.grid_search(list(range(len(jobs))))},
-        tune_config=tune.TuneConfig(max_concurrent_trials=at_once),
+        tune_config=tune.TuneConfig(max_concurrent_trials=resources.at_once, reuse_actors=True),
         run_config=tune.RunConfig(
             name="plain",
             storage_path=str(folder.absolute()),

@@ -17,19 +17,19 @@ from rich.console import Console
 
 from platform.bank.bank import Bank, count_parameters
 from platform.bank.card import Card, TrainingData
-from platform.benchmarks.catalog import open_benchmark
 from platform.config.errors import UserError
 from platform.config.home import Home
 from platform.config.run import RunConfig, SourceConfig
 from platform.config.search import SearchConfig
 from platform.config.training import TrainingConfig
 from platform.config.trial import DistilConfig, GateConfig, TrialSettings
-from platform.measure.setting import Setting, make_source
+from platform.measure.setting import Setting, make_source, training_clips
 from platform.memory.blocks import BlockStore
 from platform.memory.compute import SourceRunner
 from platform.memory.in_process import InProcessMemory
 from platform.results.run_folder import RunFolder
 from platform.tuning.comparison import GivenTrials, Job
+from platform.tuning.resources import TrialResources
 from platform.tuning.search_run import run_trials, was_interrupted
 from platform.tuning.stage import served_sources, stage
 from platform.tuning.target import TargetPlan
@@ -37,8 +37,9 @@ from platform.tuning.target import TargetPlan
 CHANNELS = 1  # of the stand-in for flying digits
 
 
-def fill_bank(setting: Setting, home: Home, num_sources: int) -> None:
-    """Sources `bench_0`, ... that were never trained."""
+def make_ready(setting: Setting, home: Home, num_sources: int) -> None:
+    """Sources `bench_0`, ... that were never trained; and the stand-in, where `home` has none."""
+    training_clips(setting, home)
     for seed in range(num_sources):
         network = make_source(setting, CHANNELS, seed=seed)
         card = Card(
@@ -55,7 +56,7 @@ def fill_bank(setting: Setting, home: Home, num_sources: int) -> None:
 
 
 def timed_config(setting: Setting, num_sources: int, *, trials: int, epochs: int) -> RunConfig:
-    """A search over the stand-in, from the sources of `fill_bank`. Its trials are `jobs`."""
+    """A search over the stand-in, from the sources of `make_ready`. Its trials are `jobs`."""
     return RunConfig(
         name="bench",
         benchmark=setting.benchmark,
@@ -97,10 +98,6 @@ def in_process(config: RunConfig, home: Home) -> InProcessMemory:
     )
 
 
-def num_blocks(config: RunConfig, home: Home) -> int:
-    return open_benchmark(config.benchmark, home).blocks("train").num_blocks
-
-
 @dataclass(frozen=True)
 class Searched:
     """A whole search that ended: how long it took, and where."""
@@ -108,10 +105,14 @@ class Searched:
     wall_s: float  # with the start of its servers, without that of Ray
     trials_s: float  # of it, from the first trial's start to the last one's end
     num_trials: int
-    at_once: int
+    resources: TrialResources
     in_epochs_s: float  # of all trials together: training and validation
     source_passes: int  # blocks that servers put through a source
     mse: list[float]  # of each trial, in their order
+
+    @property
+    def at_once(self) -> int:
+        return min(self.resources.at_once, self.num_trials)
 
     @property
     def orchestration_s(self) -> float:
@@ -162,7 +163,7 @@ def searched(config: RunConfig, home: Home, folder: Path) -> Searched:
         wall_s=wall_s,
         trials_s=trials_s,
         num_trials=len(records),
-        at_once=min(resources.at_once, len(records)),
+        resources=resources,
         in_epochs_s=sum(epochs.seconds.values()),
         source_passes=json.loads(run_folder.memory.read_text())["passes"],
         mse=[record.metrics["mse"] for record in records],

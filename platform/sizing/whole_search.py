@@ -1,6 +1,7 @@
 """A whole search of ours against the same trials each running its own sources, and where the time of a trial goes."""
 
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -36,7 +37,7 @@ def whole_search(config: RunConfig, home: Home, folder: Path) -> Whole:
     """On the Ray that is initialised; nothing may be stored yet."""
     plan = target_plan(config, home)
     ours = searched(config, home, folder / "ours")
-    plain_s, plain_mse = plain_search(plan, jobs(config), folder / "plain", at_once=ours.at_once)
+    plain_s, plain_mse = plain_search(plan, jobs(config), folder / "plain", ours.resources)
     blocks = plan.benchmark().blocks("train").num_blocks
     passes = blocks * len(config.sources) * len(directions(config.training))
     return Whole(
@@ -50,7 +51,7 @@ def whole_search(config: RunConfig, home: Home, folder: Path) -> Whole:
 
 @dataclass(frozen=True)
 class TrialTime:
-    """Seconds of one trial that runs alone in this process, its memories stored, on a trial's number of threads."""
+    """Seconds of one trial that runs alone in this process, on the processor, its memories stored, with its threads."""
 
     data: float  # clips: waited for, cut into batches, turned into tensors
     memory: float  # waited for
@@ -71,7 +72,9 @@ def trial_time(config: RunConfig, home: Home) -> TrialTime:
     threads = torch.get_num_threads()
     torch.set_num_threads(config.resources.threads_per_trial)
     try:
-        Target(plan, settings, seed=0, memory=in_process(config, home)).epoch()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # once a process: the memory of merge `released` grows
+            Target(plan, settings, seed=0, memory=in_process(config, home)).epoch()
         clock = _Clock()
         target = clock.timed("setting_up", lambda: Target(plan, settings, seed=0, memory=in_process(config, home)))
         clock.watch(target)

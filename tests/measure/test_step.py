@@ -23,8 +23,9 @@ def test_the_released_step_and_ours_train_alike(steps: Steps) -> None:
         plain, ours = steps.plain_step(), steps.our_step()  # the plain form first: it asks ours for the mask
         assert ours.item() == pytest.approx(plain.item(), rel=BFLOAT16_ERROR)
     mine, theirs = steps.ours.network.state_dict(), steps.plain.weights
-    moved = 4 * 3e-4  # at most, by four steps of Adam
-    assert all((mine[name] - weight).abs().max() < moved for name, weight in theirs.items())
+    apart = torch.cat([(mine[name] - weight).abs().flatten() for name, weight in theirs.items()])
+    moved = 4 * 3e-4  # by four steps of Adam, which go as far wherever a gradient is nearly zero
+    assert apart.mean() < 0.1 * moved
 
 
 def test_served_memories_are_those_the_sources_compute(steps: Steps) -> None:

@@ -9,7 +9,7 @@ from platform.config.home import Home
 from platform.config.network import NetworkConfig
 from platform.measure.processes import in_fresh_process
 from platform.measure.setting import Setting
-from platform.sizing.trials import fill_bank, timed_config
+from platform.sizing.trials import make_ready, timed_config
 from platform.sizing.two_nodes import on_nodes, one_core_nodes
 
 TINY = Setting(
@@ -26,7 +26,7 @@ def test_trials_are_dealt_out_to_both_nodes(tiny_home: Home, tmp_path: Path) -> 
     """Slow: a Ray of two raylets, and workers that import torch."""
     home = Home(tmp_path)
     home.benchmarks.symlink_to(tiny_home.benchmarks)
-    fill_bank(TINY, home, 2)
+    make_ready(TINY, home, 2)
     ran = on_nodes(timed_config(TINY, 2, trials=2, epochs=1), home, 2)
     assert (ran.num_trials, ran.at_once) == (2, 2)  # a trial takes a core, and a node has one
     assert ran.source_passes == 0  # all was stored before

@@ -8,7 +8,7 @@ from platform.config.home import Home
 from platform.config.network import NetworkConfig
 from platform.config.run import RunConfig
 from platform.measure.setting import Setting
-from platform.sizing.trials import fill_bank, in_process, jobs, searched, timed_config
+from platform.sizing.trials import in_process, jobs, make_ready, searched, timed_config
 from platform.sizing.whole_search import trial_time, whole_search
 
 BLOCKS, SOURCES, DIRECTIONS, EPOCHS, TRIALS = 3, 2, 2, 2, 3
@@ -32,7 +32,7 @@ def home(tiny_home: Home, tmp_path: Path) -> Home:
     home = Home(tmp_path / "home")
     home.root.mkdir()
     home.benchmarks.symlink_to(tiny_home.benchmarks)
-    fill_bank(TINY, home, SOURCES)
+    make_ready(TINY, home, SOURCES)
     return home
 
 
