@@ -78,7 +78,7 @@ def _print(plan: SearchPlan, costs: Costs, node: Node, foretold: list[Foretold])
     blocks = ", ".join(f"{name} {seconds:.2g} s" for name, seconds in costs.block_s.items())
     console.print(
         f"measured: a step {costs.step_s:.2g} s; a block of {config.benchmark.block_clips} clips through {blocks}; "
-        f"validating a clip {1000 * costs.evaluation_s:.2g} ms; orchestration of a trial {costs.orchestration_s:.2g} s"
+        f"validating a clip {1000 * costs.evaluation_s:,.0f} ms; orchestration of a trial {costs.orchestration_s:.2g} s"
     )
     table = Table(
         "nodes", "trials at once", "at most", "memory on each disk", "most of it is", box=None, header_style="bold"

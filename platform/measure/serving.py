@@ -22,7 +22,7 @@ from platform.memory.blocks import BlockStore
 from platform.memory.in_process import InProcessMemory
 from platform.memory.request import Request
 from platform.training.imitation import Imitation
-from platform.training.stream import ClipStream, directions, epoch_visits
+from platform.training.stream import ClipStream, directions
 
 SETTLED_S = 1.2  # the store compares the checksum of a younger file each time
 TINY = NetworkConfig(hidden=(4,), kernel_size=1)
@@ -86,7 +86,7 @@ class Waiting:
     num_steps: int
     epoch_s: float
     for_memory_s: float
-    for_data_s: float  # frames, with the memories that are fetched after them
+    for_data_s: float  # for blocks: frames, and the memories that are fetched after them
 
     @property
     def share(self) -> float:
@@ -96,16 +96,12 @@ class Waiting:
 def waiting(
     setting: Setting, num_sources: int, home: Home, clips: ClipBlocks, *, num_batches: int, device: str = "cpu"
 ) -> Waiting:
-    """A trial's own epoch, in both directions, after all it asks for was computed and stored."""
+    """A trial's own epoch, in both directions, after another trial's, which stored all that it asks for."""
     plan = TrainingConfig(batch_size=setting.batch_size, steps_per_epoch=num_batches)
     provider = make_provider(setting, num_sources, clips, home, device=device)
-    run = make_run(setting, clips, provider, plan=plan, device=device)
-    for visit in epoch_visits(plan, clips, 0, 0):
-        for name in provider.runners:
-            for direction in directions(plan):
-                provider.states(Request(name, visit.block, direction))
+    make_run(setting, clips, provider, plan=plan, device=device).epoch()
     time.sleep(SETTLED_S)
-    before = provider.counters.waited_s
+    run, before = make_run(setting, clips, provider, plan=plan, device=device), provider.counters.waited_s
     report = run.epoch()
     return Waiting(report.steps, report.seconds, provider.counters.waited_s - before, run.stream.waited_s)
 
