@@ -5,9 +5,7 @@ whoever changes how it computes. Matrix products count as convolutions: a 1x1 co
 """
 
 import os
-import statistics
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +15,8 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
+
+from platform.measure.timing import median_seconds
 
 CONVOLUTION_KERNELS = ("convolution", "conv2d", "aten::mm", "aten::addmm", "aten::bmm")  # as the profiler calls them
 
@@ -74,7 +74,7 @@ def main_dtype(calls: list[Call]) -> str:
 
 @dataclass(frozen=True)
 class Overhead:
-    """Median seconds of a piece of work, and of its convolutions alone, which took turns."""
+    """Median seconds of a piece of work, and of its convolutions alone."""
 
     whole_s: float
     convolutions_s: float
@@ -94,31 +94,26 @@ class Overhead:
 
 
 def overhead(work: Callable[[], object], *, repeats: int) -> Overhead:
-    """Times `work`, on a processor, against its convolutions, which are recorded anew in every turn.
+    """Times `work`, on a processor, then its convolutions.
 
-    Holding what they were given while `work` runs would slow it, by a sixth at the released sizes.
+    They do not take turns: compiled code is slower for good once it has run under the recorder, by a tenth at the
+    released sizes, and so is all that runs while the recorded tensors lie in memory.
     """
-    wholes, alone = [], []
-    for turn in range(1 + repeats):
-        began = time.perf_counter()
-        work()
-        whole_s = time.perf_counter() - began
-        calls = convolutions_of(work)
-        began = time.perf_counter()
-        with torch.no_grad():
-            for call in calls:
-                call.again()
-        if turn > 0:  # the first one warms up: kernels are chosen, code is compiled
-            wholes.append(whole_s)
-            alone.append(time.perf_counter() - began)
-        told = (len(calls), count_flops(calls), main_dtype(calls))
-        del calls
-    num_convolutions, flops, dtype = told
-    return Overhead(statistics.median(wholes), statistics.median(alone), num_convolutions, flops, dtype)
+    whole = median_seconds({"whole": work}, repeats=repeats)
+    calls = convolutions_of(work)
+
+    def convolutions() -> None:
+        for call in calls:
+            call.again()
+
+    with torch.no_grad():
+        alone = median_seconds({"convolutions": convolutions}, repeats=repeats)
+    return Overhead(whole["whole"], alone["convolutions"], len(calls), count_flops(calls), main_dtype(calls))
 
 
 def profiled_share(work: Callable[[], object]) -> float:
     """`Overhead.share` of work as torch's profiler tells it, whose own cost is in it: a cross-check."""
+    work()  # what is done once, such as compiling, is left out
     with _silent_stderr(), profile(activities=[ProfilerActivity.CPU]) as profiled:
         work()
     whole = convolution = 0.0
