@@ -87,8 +87,8 @@ class ResourcesConfig(Model):
     cpus_per_trial: PositiveFloat = 1.0
     # Whole GPUs, or 1/k of one that k trials share; auto: 1 where the cluster has GPUs, else 0.
     gpus_per_trial: NonNegativeFloat | Literal["auto"] = "auto"
-    # Of main memory, for a trial's whole process, about 300 MB of it for its imports: `4GB`. On Linux a trial that wants
-    # more fails, and only that trial. None sets no limit.
+    # Of main memory, for a trial's whole process, about 300 MB of it for its imports: `4GB`. On Linux a trial that
+    # wants more fails, and only that trial. None sets no limit.
     memory_per_trial: Annotated[ByteSize, Field(ge=500_000_000)] | None = None
     trials_at_once: PositiveInt | None = None  # None: as many as fit
     server_cpus: PositiveFloat = 0.1  # all memory servers of a node together
