@@ -146,6 +146,14 @@ def tanh(x: torch.Tensor) -> torch.Tensor:
     return 2 * torch.sigmoid(2 * x) - 1 if torch.compiler.is_compiling() else torch.tanh(x)
 
 
+def apart(gates: torch.Tensor, number: int) -> list[torch.Tensor]:
+    """(B, number*C, h, w) in as many parts, each in one piece but in compiled code: loops over strides are slow."""
+    parts = gates.chunk(number, dim=1)
+    if torch.compiler.is_compiling():
+        return list(parts)
+    return [part.contiguous(memory_format=torch.channels_last) for part in parts]
+
+
 @Fused
 def _lstm_forward(
     input_gates: torch.Tensor,
@@ -158,7 +166,7 @@ def _lstm_forward(
     gates = input_gates.to(memory.dtype)
     if hidden_gates is not None:
         gates = gates + hidden_gates.to(memory.dtype)
-    by_name = dict(zip(order, gates.chunk(4, dim=1), strict=True))
+    by_name = dict(zip(order, apart(gates, 4), strict=True))
     i, f, o = (torch.sigmoid(by_name[name]) for name in "ifo")
     g = tanh(by_name["g"])
     new_memory = f * memory + i * g

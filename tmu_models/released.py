@@ -17,7 +17,7 @@ from tmu_models.cell import Cell, CellState, CellStep, Convolution, Projected
 from tmu_models.checks import check_kernel, check_sources
 from tmu_models.convlstm import ConvLSTMCell
 from tmu_models.errors import ShapeError
-from tmu_models.pointwise import Fused, LSTMUpdate
+from tmu_models.pointwise import Fused, LSTMUpdate, apart
 from tmu_models.tmu import distiller
 
 
@@ -81,7 +81,7 @@ class ReleasedTMUCell(Cell):
 @Fused
 def _merge(proposed: torch.Tensor, gates: torch.Tensor, distilled: list[torch.Tensor]) -> torch.Tensor:
     memory = proposed
-    for gate, each in zip(gates.chunk(len(distilled), dim=1), distilled, strict=True):
+    for gate, each in zip(apart(gates, len(distilled)), distilled, strict=True):
         opened = torch.sigmoid(gate.to(proposed.dtype))
         memory = memory + opened * each.to(proposed.dtype) + (1 - opened) * proposed
     return memory

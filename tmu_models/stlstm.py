@@ -8,7 +8,7 @@ import torch
 
 from tmu_models.cell import Cell, CellState, CellStep, Convolution, Projected
 from tmu_models.errors import ShapeError
-from tmu_models.pointwise import Fused, tanh
+from tmu_models.pointwise import Fused, apart, tanh
 from tmu_models.step_layers import StepConv2d
 
 FORGET_BIAS = 1.0
@@ -52,9 +52,9 @@ def _update(
     flow: torch.Tensor,
 ) -> tuple[torch.Tensor, ...]:
     """Both memories, what was added to each, and the output gate as far as input and hidden state decide it."""
-    i_x, f_x, g_x, i_x2, f_x2, g_x2, o_x = (each.to(memory.dtype) for each in of_input.chunk(7, dim=1))
-    i_h, f_h, g_h, o_h = (each.to(memory.dtype) for each in of_hidden.chunk(4, dim=1))
-    i_m, f_m, g_m = (each.to(memory.dtype) for each in of_flow.chunk(3, dim=1))
+    i_x, f_x, g_x, i_x2, f_x2, g_x2, o_x = (each.to(memory.dtype) for each in apart(of_input, 7))
+    i_h, f_h, g_h, o_h = (each.to(memory.dtype) for each in apart(of_hidden, 4))
+    i_m, f_m, g_m = (each.to(memory.dtype) for each in apart(of_flow, 3))
     added = torch.sigmoid(i_x + i_h) * tanh(g_x + g_h)
     next_memory = torch.sigmoid(f_x + f_h + FORGET_BIAS) * memory + added
     added_to_flow = torch.sigmoid(i_x2 + i_m) * tanh(g_x2 + g_m)

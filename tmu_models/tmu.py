@@ -24,7 +24,7 @@ from torch import nn
 from tmu_models.cell import Cell, CellState, CellStep, Convolution, Projected, source_key
 from tmu_models.checks import check_gate_bias, check_kernel, check_sources
 from tmu_models.errors import ShapeError
-from tmu_models.pointwise import Fused
+from tmu_models.pointwise import Fused, apart
 from tmu_models.step_layers import StepConv2d
 
 Merge = Literal["mean", "softmax", "sum"]
@@ -123,7 +123,7 @@ def _summed(shares: tuple[torch.Tensor, torch.Tensor | None], num_gates: int, li
     """Gates of each source, (B, H, h, w) each, in the memory's precision."""
     first, second = shares
     gates = first.to(like.dtype) if second is None else first.to(like.dtype) + second.to(like.dtype)
-    return list(gates.chunk(num_gates, dim=1))
+    return apart(gates, num_gates)
 
 
 @Fused

@@ -31,6 +31,7 @@ from platform.config.trial import TrialSettings
 from platform.memory.fit import check_fit
 from platform.memory.room import capacity
 from platform.results.scores import readable_bytes, readable_time
+from platform.training.precision import Computing
 from platform.training.run import num_steps
 from platform.tuning.pretraining import bank_entries
 from platform.tuning.target import TargetPlan
@@ -203,7 +204,10 @@ class StepCost:
 
 
 def time_step(config: RunConfig) -> StepCost:
-    """Times one training step of a target with every source, on random frames: the faster of two, or one long one."""
+    """Times one training step of a target with every source, on random frames: the faster of two, or one long one.
+
+    On the processor, with a trial's threads and precision; a long run is compiled, and takes less.
+    """
     benchmark, batch_size = config.benchmark, config.training.batch_size
     network = build_network(config.network, channels=CHANNELS_UNTIL_KNOWN, frame_size=benchmark.frame_size)
     if config.sources:
@@ -211,18 +215,24 @@ def time_step(config: RunConfig) -> StepCost:
     timed_clips = min(batch_size, MOST_TIMED_CLIPS)
     shape = (timed_clips, benchmark.total_length, CHANNELS_UNTIL_KNOWN, benchmark.frame_size, benchmark.frame_size)
     frames = torch.rand(shape)
-    fastest = math.inf
-    for _ in range(2):
-        began = time.perf_counter()
-        prediction = network(frames, input_length=benchmark.input_length)
-        loss = prediction_loss(prediction, frames)
-        if config.sources:
-            memories = {name: torch.zeros_like(distilled) for (_, name), distilled in prediction.distilled.items()}
-            loss = loss + distillation_loss(prediction, memories)
-        loss.backward()
-        fastest = min(fastest, time.perf_counter() - began)
-        if fastest > LONG_S:
-            break
+    computing = Computing.of(config.training, torch.device("cpu"), operations=0)
+    fastest, threads = math.inf, torch.get_num_threads()
+    torch.set_num_threads(config.resources.threads_per_trial)
+    try:
+        for _ in range(2):
+            began = time.perf_counter()
+            with computing():
+                prediction = network(frames, input_length=benchmark.input_length)
+                loss = prediction_loss(prediction, frames)
+                if config.sources:
+                    memories = {name: torch.zeros_like(memory) for (_, name), memory in prediction.distilled.items()}
+                    loss = loss + distillation_loss(prediction, memories)
+                loss.backward()
+            fastest = min(fastest, time.perf_counter() - began)
+            if fastest > LONG_S:
+                break
+    finally:
+        torch.set_num_threads(threads)
     return StepCost(fastest * batch_size / timed_clips, timed_clips)
 
 
@@ -276,7 +286,8 @@ def _cost_lines(plan: SearchPlan, home: Home) -> Iterator[str]:
         f"memory     at most {readable_bytes(plan.memory_bytes)} on disk below {home.memory}"
         f"{what_the_store_holds(config, home, plan.memory_bytes)}"
     )
-    measured = f"just measured, {torch.get_num_threads()} threads"
+    threads = config.resources.threads_per_trial
+    measured = f"just measured, {threads} thread{'s' if threads > 1 else ''}"
     if step.timed_clips < config.training.batch_size:
         measured += f", a batch of {step.timed_clips}, scaled to {config.training.batch_size}"
     yield (
