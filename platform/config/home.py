@@ -35,6 +35,11 @@ class Home:
         return self.root / "bank"
 
     @property
+    def compiled(self) -> Path:
+        """What torch compiled for this machine's processor or GPU; safe to delete."""
+        return self.root / "compiled"
+
+    @property
     def lpips(self) -> Path:
         """The two public weight files of LPIPS, where the user put them there."""
         return self.root / "lpips"

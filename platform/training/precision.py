@@ -4,6 +4,7 @@ Weights and optimiser stay in float32. With `bfloat16` convolutions compute in i
 float32, and so are predicted frames and losses.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Literal
 
 import torch
 
+from platform.config.home import Home
 from platform.config.training import Precision, TrainingConfig
 from tmu_models import VideoPredictor, fused_pointwise
 
@@ -42,6 +44,8 @@ class Computing:
     def of(cls, plan: TrainingConfig, device: torch.device, operations: float) -> "Computing":
         """`operations` of the whole run decide whether compiling pays, where the plan leaves it open."""
         compiled = operations >= LEAST_COMPILED if plan.compile == "auto" else plan.compile
+        if compiled:  # kept where the next process finds it, and not in the temporary folder
+            os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Home.from_environment().compiled))
         return cls(device, settled_precision(plan.precision, device), compiled)
 
     @contextmanager

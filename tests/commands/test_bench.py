@@ -86,7 +86,8 @@ def test_the_step_section_ends_in_its_part_of_the_table(tmp_path: Path) -> None:
         assert row["what"] in done.stdout
         assert row["met"] is None  # of the released sizes something is promised, not of these
     assert {"date", "hardware", "versions", "step"} <= told.keys()
-    assert list((tmp_path / "tmp").iterdir()) == []
+    left = [path for path in (tmp_path / "tmp").rglob("*") if not path.name.startswith("torchinductor_")]
+    assert left == []  # torch makes that folder, empty, whenever it is imported
 
 
 @pytest.fixture

@@ -179,6 +179,7 @@ def test_another_users_memories_are_read_and_what_cannot_be_stored_has_a_repair(
         import os
         from pathlib import Path
         import numpy as np
+        import numpy.ma  # pyarrow does so when it first writes; the other user may not be able to read packages
         from platform.config.errors import UserError
         from platform.memory.blocks import BlockStore
         from platform.memory.folders import is_in_use
