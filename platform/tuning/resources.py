@@ -15,6 +15,8 @@ from platform.config.search import ResourcesConfig
 from platform.results.scores import readable_bytes
 from platform.tuning.memory_limit import MemoryLimit
 
+LEAST_SHARE = 0.5  # of a GPU, that `auto` gives a trial where others could have whole ones
+
 
 @dataclass(frozen=True)
 class TrialResources:
@@ -98,7 +100,9 @@ def _gpus(wanted: ResourcesConfig, left: Sequence[_Left], notes: list[str]) -> f
     """Whole GPUs, or 1/k of one, so that k trials fill it."""
     most = max(node.most_gpus() for node in left)
     if wanted.gpus_per_trial == "auto":
-        return min(1.0, most)
+        # One trial a GPU, also on that which the servers share: no other stays idle for the difference.
+        worthwhile = [share for node in left for share in node.gpus if share >= LEAST_SHARE]
+        return min(worthwhile, default=min(1.0, most))
     asked = wanted.gpus_per_trial
     if asked == 0:
         return 0.0

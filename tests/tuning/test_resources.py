@@ -93,3 +93,9 @@ def test_a_trial_that_wants_more_memory_than_a_node_has_gets_what_there_is_and_t
     )
     assert (got.memory_bytes, got.at_once) == (13_000_000_000, 1)
     assert "asks for 64 GB of memory, no node that could run it has more than 13 GB" in got.notes[0]
+
+
+@pytest.mark.parametrize(("server_gpus", "share", "at_once"), [(0.0, 1, 2), (0.25, 0.75, 2), (0.75, 1, 1)])
+def test_auto_leaves_no_gpu_idle_beside_the_servers(server_gpus: float, share: float, at_once: int) -> None:
+    resources = trial_resources(ResourcesConfig(server_gpus=server_gpus), [node(16, gpu=2)], 2)
+    assert (resources.gpus, resources.at_once) == (share, at_once)
