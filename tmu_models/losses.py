@@ -108,9 +108,13 @@ class StartingPoint:
         """Remembers where `parameters` are now: call it when they were just loaded, before TMUs are added."""
         self._pairs = [(parameter, parameter.detach().clone()) for parameter in parameters]
 
+    def follow(self) -> None:
+        """Bring what is remembered to where the parameters have been moved since, and to their precision."""
+        self._pairs = [(parameter, began.to(parameter)) for parameter, began in self._pairs]
+
     def distance(self) -> torch.Tensor:
         """Half the sum of squares, to be multiplied by l2_sp."""
-        return 0.5 * torch.stack([(now - began.to(now)).square().sum() for now, began in self._pairs]).sum()
+        return 0.5 * torch.stack([(now - began).square().sum() for now, began in self._pairs]).sum()
 
 
 def _squared_error(predicted: torch.Tensor, wanted: torch.Tensor, valid: torch.Tensor | None) -> torch.Tensor:

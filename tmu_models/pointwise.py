@@ -4,6 +4,7 @@ Plain torch, and where `fused_pointwise` is on compiled by torch into one kernel
 the memory's precision, what waits for the backward pass in that of the gates.
 """
 
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -37,27 +38,37 @@ class Fused(Generic[Arguments, Result]):
             return self.function(*arguments, **options)
         try:
             if self._compiled is None:
-                self._compiled = _compile(self.function)
+                self._compiled = torch.compile(self.function)
+            _allow_many_shapes()
             return self._compiled(*arguments, **options)
-        except (MemoryError, torch.OutOfMemoryError):
-            raise
         except Exception as error:  # whatever compilers raise
-            if "allocate memory" in str(error):  # what torch raises on a processor
-                raise
-            Fused.refused = f"torch cannot compile here, training goes on without: {first_line(error)}"
-            warnings.warn(Fused.refused, stacklevel=2)
-            return self.function(*arguments, **options)
+            result = self.function(*arguments, **options)  # raises again what was not theirs
+            Fused.refuse(error)
+            return result
+
+    @staticmethod
+    def refuse(error: Exception) -> None:
+        """From here on nothing in this process is compiled, and that is said once."""
+        Fused.refused = f"torch cannot compile here, training goes on without: {first_line(error)}"
+        warnings.warn(Fused.refused, stacklevel=2)
+
+
+_shapes_allowed = threading.local()
+
+
+def _allow_many_shapes() -> None:
+    """Full and last batches, training and evaluation, the trials of a reused worker: each brings shapes of its own.
+
+    torch keeps the setting for each thread, and a GPU's backward pass has its own.
+    """
+    if not getattr(_shapes_allowed, "done", False):
+        torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, MOST_SHAPES)
+        _shapes_allowed.done = True
 
 
 def first_line(error: Exception) -> str:
     """Of what it says, or its name where it says nothing."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
-
-
-def _compile(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    # Training and evaluation, full and last batches, and the trials of a reused worker each bring shapes of their own.
-    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, MOST_SHAPES)
-    return torch.compile(function)
 
 
 @contextmanager
@@ -91,9 +102,24 @@ class LSTMUpdate(nn.Module):
         self, input_gates: torch.Tensor, hidden_gates: torch.Tensor | None, memory_BHhw: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """From the gates' two shares, (B, 4H, h, w) each, both (B, H, h, w)."""
+        if not Fused.enabled:
+            return _lstm(input_gates, hidden_gates, memory_BHhw, self.order)
         steps = self._steps or _Steps(1)
         hidden, memory = _LSTMUpdate.apply(input_gates, hidden_gates, memory_BHhw, self.order, steps.next(), steps)
         return hidden, memory
+
+
+def _lstm(
+    input_gates: torch.Tensor, hidden_gates: torch.Tensor | None, memory: torch.Tensor, order: str
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """For autograd, whose own code is quicker than Python where nothing is compiled."""
+    gates = input_gates.to(memory.dtype)
+    if hidden_gates is not None:
+        gates = gates + hidden_gates.to(memory.dtype)
+    by_name = dict(zip(order, apart(gates, 4), strict=True))
+    i, f, o = (torch.sigmoid(by_name[name]) for name in "ifo")
+    new_memory = f * memory + i * torch.tanh(by_name["g"])
+    return (o * torch.tanh(new_memory)).to(input_gates.dtype), new_memory
 
 
 class _Steps:

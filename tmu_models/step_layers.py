@@ -19,6 +19,7 @@ from tmu_models.step_buffers import as_one
 
 # B clips, or clips of several steps; C H channels, h w grid cells
 
+LEAST_SHARED = 1e8  # multiplications of a step's convolution: below, what sharing saves is less than Python takes
 MOST_PENDING = 192  # clips of all steps whose share of a weight's gradient waits to be computed together
 
 
@@ -118,6 +119,8 @@ class _SharedWeight:
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None, padding: int, dtype: torch.dtype) -> None:
         self._pending = _PendingGradient(padding, with_bias=bias is not None)
         self._dtype = dtype
+        self._own = weight, bias
+        self._cast: tuple[torch.Tensor, torch.Tensor | None] | None = None  # for autograd
         self._weight: torch.Tensor = _Share.apply(weight, bias, self._dtype, self._pending)
         self._bias = None if bias is None else bias.detach().to(self._dtype)
 
@@ -128,6 +131,12 @@ class _SharedWeight:
     def _convolve(self, x_BChw: torch.Tensor) -> torch.Tensor:
         if not torch.is_grad_enabled():
             return F.conv2d(x_BChw, self._weight, self._bias, padding=self._pending.padding)
+        if x_BChw.shape[2:].numel() * len(x_BChw) * self._weight.numel() < LEAST_SHARED:
+            if self._cast is None:
+                weight, bias = self._own
+                cast = weight.to(self._dtype, memory_format=torch.channels_last)
+                self._cast = cast, None if bias is None else bias.to(self._dtype)
+            return F.conv2d(x_BChw, *self._cast, padding=self._pending.padding)
         convolved: torch.Tensor = _Convolve.apply(x_BChw, self._weight, self._bias, self._pending)
         return convolved
 

@@ -68,11 +68,13 @@ class Card(Model):
 def recipe_hash(network: NetworkConfig, pretraining: PretrainingConfig, data: TrainingData, frame_size: int) -> str:
     """16 hex digits that change with anything that decides what pretraining yields.
 
-    How many readers help does not; nor does how its numbers are rounded, or machines would not share sources.
+    How many readers help does not; nor does a precision that was left to the machine, or machines would not share
+    sources.
     """
+    free = {"readers", "compile", *(["precision"] if pretraining.precision == "auto" else [])}
     parts: dict[str, Any] = {
         "network": network.model_dump(mode="json"),
-        "pretraining": pretraining.model_dump(mode="json", exclude={"readers", "precision", "compile"}),
+        "pretraining": pretraining.model_dump(mode="json", exclude=free),
         "data": data.model_dump(mode="json"),
         "frame_size": frame_size,
         "schema": CARD_SCHEMA,

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from platform.measure.setting import Setting
 from platform.measure.step import wait
 from platform.measure.timing import median_seconds
+from platform.training.precision import settled_precision
 
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 BATCHES = (1, 4)  # times the batch: a layer that knows all its inputs can take several steps at once
@@ -24,8 +25,7 @@ class Peak:
 
 def has_fast_bfloat16() -> bool:
     """Does this processor compute in bfloat16 itself, or does it only stand in for it? The promises hold with it."""
-    told = torch.cpu.get_capabilities()
-    return any(told.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16", "arm_bf16"))
+    return settled_precision("auto", torch.device("cpu")) == "bfloat16"
 
 
 def peak(setting: Setting, dtype: torch.dtype, *, repeats: int, device: str = "cpu") -> Peak:

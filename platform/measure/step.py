@@ -16,7 +16,7 @@ from platform.config.home import Home
 from platform.measure.convolutions import Overhead, convolutions_of, count_flops, overhead, profiled_share
 from platform.measure.released_step import ReleasedStep
 from platform.measure.setting import Setting, make_provider, make_run
-from platform.measure.timing import median_seconds
+from platform.measure.timing import WARM_UP_ON_GPU, median_seconds
 from platform.memory.in_process import InProcessMemory
 from platform.memory.request import Request
 from platform.training.run import TrainingRun
@@ -102,7 +102,8 @@ def step_times(steps: Steps, *, repeats: int) -> StepTimes:
         "ours": done(steps.our_step),
         "mean": done(lambda: steps.our_step("mean")),
     }
-    times = median_seconds(alternatives, repeats=repeats)
+    warm_up = WARM_UP_ON_GPU if steps.frames.device.type == "cuda" else 1
+    times = median_seconds(alternatives, repeats=repeats, warm_up=warm_up)
     fetching = median_seconds({"fetch": done(steps.fetch)}, repeats=5 * repeats)["fetch"]
     return StepTimes(len(steps.provider.runners), times["plain"], times["ours"], times["mean"], fetching, plain_flops)
 

@@ -4,6 +4,10 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 
+from platform.training import graphs
+
+WARM_UP_ON_GPU = graphs.WARM_UP + 2  # steps run as they are, then one is captured
+
 
 def median_seconds(
     alternatives: Mapping[str, Callable[[], object]], *, repeats: int, warm_up: int = 1

@@ -115,7 +115,7 @@ class MemoryServer:
 
     async def block(self, request: Request, shown: Shown | None = None, *, maps_files: bool) -> Served:
         """`maps_files`: the asker is on this node, and is not sent what it can map."""
-        answer = await asyncio.wrap_future(self._worker.ask(request, shown))
+        answer = await asyncio.shield(asyncio.wrap_future(self._worker.ask(request, shown)))
         memories = None if answer.is_stored and maps_files else answer.memories
         return Served(memories, answer.was_computed, answer.evicted_blocks)
 

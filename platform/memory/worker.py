@@ -98,6 +98,9 @@ class BlockWorker:
     def _work(self, threads: int) -> None:
         torch.set_num_threads(threads)  # OpenMP keeps it for each thread
         while (work := self._next()) is not None:
+            if not work.answer.set_running_or_notify_cancel():  # from here on nobody can give up for all who wait
+                self._end(work, None)
+                continue
             try:
                 answer = self._runners[work.request.source].answer(work.request, work.shown)
             except Exception as error:

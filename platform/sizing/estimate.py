@@ -22,7 +22,7 @@ from platform.config.network import NetworkConfig
 from platform.config.reach import imitated_memories, memory_of, possible
 from platform.config.run import RunConfig
 from platform.measure.step import wait
-from platform.measure.timing import median_seconds
+from platform.measure.timing import WARM_UP_ON_GPU, median_seconds
 from platform.memory.blocks import BlockStore
 from platform.memory.compute import SourceRunner
 from platform.memory.in_process import InProcessMemory
@@ -45,6 +45,7 @@ class Costs:
     block_s: Mapping[str, float]  # of each source
     evaluation_s: float  # of one clip
     orchestration_s: float  # of a trial
+    device: str = "cpu"  # on which the first three were measured
 
 
 @dataclass(frozen=True)
@@ -129,17 +130,22 @@ def _measured(
         run.step(frames, {name: memory.to(device) for name, memory in served.items()})
         wait(frames.device)
 
-    steps = median_seconds({"step": step}, repeats=repeats)
+    warm_up = WARM_UP_ON_GPU if frames.device.type == "cuda" else 1
+    steps = median_seconds({"step": step}, repeats=repeats, warm_up=warm_up)
     computing = {name: partial(provider.runners[name].compute, request) for name, request in requests.items()}
     blocks = median_seconds(computing, repeats=repeats)
-    evaluation = median_seconds(
-        {"evaluation": lambda: evaluate(target, clips, benchmark.input_length, device)}, repeats=repeats
-    )
+
+    def validate() -> None:
+        with run.computing():
+            evaluate(target, clips, benchmark.input_length, device)
+
+    evaluation = median_seconds({"evaluation": validate}, repeats=repeats)
     return Costs(
         step_s=steps["step"] * training.batch_size / num_clips,
         block_s={name: seconds * benchmark.block_clips / num_clips for name, seconds in blocks.items()},
         evaluation_s=evaluation["evaluation"] / num_clips,
         orchestration_s=orchestration_s,
+        device=device,
     )
 
 
@@ -185,7 +191,7 @@ def foretell(plan: SearchPlan, costs: Costs, node: Node, num_nodes: int) -> Fore
     """Trials run in waves, as many at once as fit; each node's servers compute all that its trials ask for, once."""
     config = plan.config
     has = {"Alive": True, "Resources": {"CPU": float(node.cores), "GPU": float(node.gpus)}}
-    places = num_nodes * trial_resources(config.resources, [has], len(config.sources)).at_once
+    places = trial_resources(config.resources, [has] * num_nodes, len(config.sources)).at_once
     trials, epochs = config.search.trials, config.training.epochs
     waves = math.ceil(trials / places)
     passes_s = _passes_s(plan, costs)
@@ -198,8 +204,8 @@ def foretell(plan: SearchPlan, costs: Costs, node: Node, num_nodes: int) -> Fore
         "training": waves * plan.steps_per_trial * costs.step_s,
         "evaluation": waves * epochs * plan.target.counts["validation"] * costs.evaluation_s,
         "orchestration": waves * costs.orchestration_s,
-        # Trials hold every core: what a server computes it takes from them.
-        "sources": passes_s * (1 + (1 - stored) * asked_again) / node.cores,
+        # Trials hold every core: what a server computes it takes from them. A GPU is not divided among them so.
+        "sources": passes_s * (1 + (1 - stored) * asked_again) / (1 if costs.device == "cuda" else node.cores),
     }
     return Foretold(num_nodes, min(places, trials), sum(parts.values()), parts, int(stored * plan.memory_bytes), stored)
 

@@ -4,11 +4,11 @@ A trial is the released step in float32 on one thread, over the same batches in 
 clips are read ahead and validated on as in ours; checkpoints, which ours write, are left out.
 """
 
-import os
 import time
 from pathlib import Path
 from typing import Any
 
+import ray
 import torch
 from ray import tune
 
@@ -40,7 +40,7 @@ class PlainTrial(tune.Trainable):
         plan = self._plan
         settings, benchmark = TrialSettings.model_validate(job.settings), plan.benchmark()
         self._seed, self._steps = job.seed, 0
-        self._device = "cuda" if os.environ.get("CUDA_VISIBLE_DEVICES") and torch.cuda.is_available() else "cpu"
+        self._device = "cuda" if ray.get_gpu_ids() and torch.cuda.is_available() else "cpu"
         self._network = plan.build(settings, job.seed, benchmark.channels)[0].to(self._device)
         bank = Bank(plan.home.bank)
         sources = [bank.load(plan.entries[name]).to(self._device) for name in settings.sources]

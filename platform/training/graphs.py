@@ -7,6 +7,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
@@ -75,6 +76,8 @@ class GraphedStep:
     def __init__(self, compute: Callable[[StepInputs], Losses]) -> None:
         self._compute = compute
         self._captured: dict[Hashable, _Captured] = {}
+        self._pool: Any = None  # memory that all graphs share: they are replayed one after another
+        self._side: torch.cuda.Stream | None = None
         self._run: Counter[Hashable] = Counter()
         self.refused: str | None = None  # why there are no graphs
 
@@ -95,7 +98,8 @@ class GraphedStep:
 
     def _beside(self, inputs: StepInputs) -> Losses:
         """On a stream of its own, as capturing asks of the steps before it."""
-        current, side = torch.cuda.current_stream(), torch.cuda.Stream()
+        current = torch.cuda.current_stream()
+        side = self._side = self._side or torch.cuda.Stream()
         side.wait_stream(current)
         with torch.cuda.stream(side):
             losses = self._compute(inputs)
@@ -103,11 +107,14 @@ class GraphedStep:
         return losses
 
     def _capture(self, shape: Hashable, inputs: StepInputs) -> None:
-        graph, static = torch.cuda.CUDAGraph(), inputs.clone()
+        graph, static, current = torch.cuda.CUDAGraph(), inputs.clone(), torch.cuda.current_stream()
+        self._pool = self._pool or torch.cuda.graph_pool_handle()
         try:
-            with torch.cuda.graph(graph):
+            # Not "global", which forbids the readers' threads to pin memory meanwhile.
+            with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
                 losses = self._compute(static)
         except RuntimeError as error:
+            torch.cuda.set_stream(current)  # a capture that cannot be ended leaves its own
             self.refused = f"the training step runs without a CUDA graph: {first_line(error)}"
             warnings.warn(self.refused, stacklevel=2)
             return

@@ -18,17 +18,18 @@ from tmu_models import VideoPredictor, fused_pointwise
 
 # A process that compiles spends seconds on it; below this many operations of a run it would not win them back.
 LEAST_COMPILED = 1e14
+BFLOAT16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16", "arm_bf16")
 
 
 def settled_precision(precision: Precision, device: torch.device) -> Literal["float32", "bfloat16"]:
     """What `auto` means on this device: bfloat16 where its hardware computes in it."""
     if precision != "auto":
         return precision
-    if device.type == "cuda":
+    if device.type == "cuda" and torch.cuda.is_available():
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
         can = torch.cpu.get_capabilities()
-        native = device.type == "cpu" and bool(can.get("avx512_bf16") or can.get("amx_bf16") or can.get("bf16"))
+        native = device.type in ("cpu", "cuda") and any(can.get(name, False) for name in BFLOAT16_INSTRUCTIONS)
     return "bfloat16" if native else "float32"
 
 

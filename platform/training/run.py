@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any
 
 import torch
+from torch._dynamo.exc import TorchDynamoException
 
 from platform.benchmarks.blocks import ClipBlocks
 from platform.config.training import TrainingConfig
@@ -90,6 +91,8 @@ class TrainingRun:
         self.seed = seed
         self.imitation = imitation
         self.starting_point = starting_point if l2_sp > 0 else None
+        if self.starting_point is not None:
+            self.starting_point.follow()
         self.l2_sp = l2_sp
         self.device = device
         self.learning_rate = learning_rate
@@ -164,13 +167,21 @@ class TrainingRun:
     def _compute(self, inputs: StepInputs) -> tuple[torch.Tensor, torch.Tensor]:
         """The part of a step that a GPU may replay: nothing in it depends on numbers of the host that change."""
         with self.computing():
-            loss, imitation, total = self._losses(inputs)
-            self.optimizer.zero_grad(set_to_none=True)
-            total.backward()
+            try:
+                loss, imitation = self._gradients(inputs)
+            except TorchDynamoException as error:  # what is compiled for the way back is compiled when it is gone
+                Fused.refuse(error)
+                loss, imitation = self._gradients(inputs)
         if self.plan.gradient_clip is not None:
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.plan.gradient_clip)
         self.optimizer.step()
         return loss.detach(), imitation.detach()
+
+    def _gradients(self, inputs: StepInputs) -> tuple[torch.Tensor, torch.Tensor]:
+        loss, imitation, total = self._losses(inputs)
+        self.optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        return loss, imitation
 
     def _losses(self, inputs: StepInputs) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Of prediction, of imitation before its weight, and what is minimised."""
@@ -227,6 +238,8 @@ class TrainingRun:
         self.epochs_done = state["epochs_done"]
         self.steps_done = state["steps_done"]
         self._sums = _Sums.at(self.device, **state["epoch"])
+        if self._graphs is not None:  # the optimiser's state lies elsewhere now
+            self._graphs = GraphedStep(self._compute)
 
     def _set_learning_rate(self) -> None:
         rate = self.learning_rate * self._learning_rate_factor()

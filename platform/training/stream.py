@@ -125,10 +125,13 @@ class ClipStream:
         visits = epoch_visits(self.plan, self.clips, self.order_seed, epoch)
         left = [visit for visit in visits if visit.first_batch + visit.num_batches > done_batches]
         if self.imitation is not None:
-            imitated = [visit for visit in left if self._is_imitated(epoch, visit)]
+            imitated, began = [visit for visit in left if self._is_imitated(epoch, visit)], time.perf_counter()
             self.imitation.announce(
                 (visit.block, direction, visit.variant) for visit in imitated for direction in self.directions
             )
+            waited = time.perf_counter() - began
+            self.waited_s += waited
+            self.imitation.provider.counters.add(waited_s=waited)
 
         def load(visit: Visit, stop: Event) -> _Loaded:
             return self._load(epoch, visit, stop)

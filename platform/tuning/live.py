@@ -12,10 +12,12 @@ from rich.text import Text
 
 from platform.config.run import RunConfig
 from platform.results.record import TrialRecord
+from platform.results.scores import readable_bytes
 from platform.tuning.recorder import Recorder
 
 SHOWN_ENDED = 6
 ALWAYS_SHOWN = 4  # columns that no terminal is too narrow for: trial, state, epoch, score
+SHOWN_COUNTERS = ("ready", "computed", "waited_s", "bytes", "evicted")  # of a trial's memory
 NARROWEST = 9  # of the other columns, below which a name says nothing
 GAP = 2  # characters between rich's columns
 
@@ -59,7 +61,7 @@ class LiveTable(tune.Callback):
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         number = trial.config["trial"]
-        self._memory[number] = tuple(result[f"memory.{name}"] for name in ("ready", "computed", "waited_s"))
+        self._memory[number] = tuple(result[f"memory.{name}"] for name in SHOWN_COUNTERS)
         self._trained_s[number] = self._trained_s.get(number, 0.0) + result["train_s"]
         for note in result.get("notes", ()):
             if note not in self._noted:
@@ -125,10 +127,12 @@ class LiveTable(tune.Callback):
             best = f"best {objective} {ranking[0].metrics[objective]:.4g} (trial {ranking[0].trial}"
             floor = ranking[0].last_frame.get(objective)
             parts.append(best + (f"; copying the last frame {floor:.4g})" if floor is not None else ")"))
-        ready, computed, waited_s = map(sum, zip(*self._memory.values(), strict=True)) if self._memory else (0, 0, 0)
+        counters = self._memory.values() or [(0,) * len(SHOWN_COUNTERS)]
+        ready, computed, waited_s, num_bytes, evicted = map(sum, zip(*counters, strict=True))
         if ready + computed:
             waited = waited_s / sum(self._trained_s.values())
-            parts.append(f"memory {ready / (ready + computed):.0%} ready, waited for {waited:.1%} of training")
+            told = f"memory {ready / (ready + computed):.0%} ready, waited for {waited:.1%} of training"
+            parts.append(f"{told}, {readable_bytes(num_bytes)} read" + (f", {evicted:.0f} evicted" if evicted else ""))
         parts.append(f"{_clock(elapsed)} gone")
         if records:
             left = elapsed / len(records) * (self.num_trials - len(records))

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 import ray
 import torch
 from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from rich.console import Console
 from rich.markup import escape
 
@@ -21,8 +22,9 @@ from platform.benchmarks.catalog import open_benchmark
 from platform.config.home import Home
 from platform.config.load import dump_run
 from platform.config.run import RunConfig
+from platform.config.training import Precision
 from platform.memory.compute import no_such_memory
-from platform.memory.coordinator import start_servers
+from platform.memory.coordinator import SMALLEST_SHARE, start_servers
 from platform.memory.request import MemoryIdentity
 from platform.memory.server import ServedSource, Serving
 from platform.results.run_folder import RunFolder
@@ -105,8 +107,25 @@ def settle_precision(config: RunConfig, *, on_gpu: bool) -> RunConfig:
     """`auto` decided once, here, so that trials on unlike machines compute alike and can be compared."""
     precision = config.training.precision
     if precision == "auto":
-        precision = "bfloat16" if on_gpu else settled_precision("auto", torch.device("cpu"))
+        precision = _precision_of_nodes(on_gpu=on_gpu)
     return config.model_copy(update={"training": config.training.model_copy(update={"precision": precision})})
+
+
+def _precision_of_nodes(*, on_gpu: bool) -> Precision:
+    """bfloat16 where every node that may run trials computes in it."""
+    nodes = [node for node in ray.nodes() if node["Alive"] and (not on_gpu or node["Resources"].get("GPU"))]
+    if not on_gpu and len(nodes) == 1:
+        return settled_precision("auto", torch.device("cpu"))
+    task = ray.remote(settled_precision)
+    told = [
+        task.options(
+            num_cpus=0,
+            num_gpus=SMALLEST_SHARE if on_gpu else 0,
+            scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False),
+        ).remote("auto", torch.device("cuda" if on_gpu else "cpu"))
+        for node in nodes
+    ]
+    return "bfloat16" if set(ray.get(told)) == {"bfloat16"} else "float32"
 
 
 def prepare_benchmarks(config: RunConfig, home: Home, console: Console) -> Benchmark:

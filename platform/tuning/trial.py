@@ -1,12 +1,12 @@
 """A target as a Ray Tune trial: one step is one epoch. Workers are reused from trial to trial."""
 
 import contextlib
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import ray
 import torch
 from ray import tune
 
@@ -67,7 +67,7 @@ class TargetTrial(tune.Trainable):
                 self._settings,
                 seed=seed,
                 memory=ServedMemory(self._plan.serving),
-                device="cuda" if os.environ.get("CUDA_VISIBLE_DEVICES") and torch.cuda.is_available() else "cpu",
+                device="cuda" if ray.get_gpu_ids() and torch.cuda.is_available() else "cpu",
             )
         self._setup_s = time.perf_counter() - began
 

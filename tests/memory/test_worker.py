@@ -167,3 +167,22 @@ def test_who_still_waits_when_it_closes_is_told(worker: BlockWorker, source: Gat
         closing.result()
     with pytest.raises(CancelledError):
         left.result()
+
+
+def test_who_gives_up_takes_the_answer_from_nobody(source: Gated, worker: BlockWorker) -> None:
+    asked = worker.ask(Request("one", 0))
+    source.entered.wait()
+    assert not asked.cancel()
+    source.gate.set()
+    assert asked.result(timeout=20).memories.shape[0] > 0
+    assert worker.ask(Request("one", 1)).result(timeout=20) is not None  # its thread goes on
+
+
+def test_a_request_cancelled_before_its_turn_stops_no_other(source: Gated, worker: BlockWorker) -> None:
+    first, second, third = (worker.ask(Request("one", block)) for block in range(3))
+    source.entered.wait()
+    assert second.cancel()
+    source.gate.set()
+    for asked in (first, third):
+        assert asked.result(timeout=20) is not None
+    assert Request("one", 1) not in source.given

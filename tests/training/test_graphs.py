@@ -78,3 +78,48 @@ def test_a_replayed_step_is_the_step(tiny_home: Home, tiny_config: Config) -> No
     wanted_losses, wanted_weights = train(config, tiny_home, graphs=False)
     assert losses == pytest.approx(wanted_losses, rel=1e-5)
     torch.testing.assert_close(weights, wanted_weights)
+
+
+class _FakeGraphs:
+    """CUDA without a GPU: streams that are none, and a capture that fails as a real one does."""
+
+    def __init__(self) -> None:
+        self.captures = 0
+
+    def graph(self, *arguments: object, **options: object) -> "_FakeGraphs":
+        assert options["capture_error_mode"] == "thread_local"
+        self.captures += 1
+        return self
+
+    def __enter__(self) -> None:
+        raise RuntimeError("operation not permitted when stream is capturing\nand more")
+
+    def __exit__(self, *failure: object) -> None:
+        pass
+
+
+def test_a_step_that_cannot_be_captured_runs_as_it_is_and_that_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = _FakeGraphs()
+    computed: list[StepInputs] = []
+    streams: list[object] = []
+    for name, value in {
+        "graph": fake.graph,
+        "CUDAGraph": object,
+        "graph_pool_handle": lambda: (0, 1),
+        "current_stream": lambda: "the stream",
+        "set_stream": streams.append,
+    }.items():
+        monkeypatch.setattr(torch.cuda, name, value)
+
+    def compute(made: StepInputs) -> tuple[torch.Tensor, torch.Tensor]:
+        computed.append(made)
+        return made.strength, made.strength
+
+    graphed = GraphedStep(compute)
+    monkeypatch.setattr(graphed, "_beside", compute)
+    with pytest.warns(UserWarning, match="without a CUDA graph: operation not permitted") as said:
+        loss = [graphed(inputs())[0] for _ in range(8)][-1]
+    assert loss.item() == pytest.approx(0.1)
+    assert (len(computed), fake.captures, len(said)) == (8, 1, 1)
+    assert graphed.refused is not None
+    assert streams == ["the stream"]  # a capture that failed leaves its own

@@ -112,9 +112,10 @@ def test_the_summary_tells_how_much_memory_was_ready_and_how_long_it_was_waited_
     trials = [Trial("", stub=True, config={"trial": number, "settings": SETTINGS}) for number in range(2)]
     for epoch in (1, 2):  # counters add up over a trial's epochs, its training time is told for each
         for trial in trials:
-            told = {"memory.ready": 9 * epoch, "memory.computed": 1, "memory.waited_s": 0.1 * epoch, "train_s": 5.0}
+            told: dict[str, Any] = {f"memory.{name}": 9 * epoch for name in ("ready", "bytes", "evicted")}
+            told |= {"memory.computed": 1, "memory.waited_s": 0.1 * epoch, "train_s": 5.0}
             live.on_trial_result(0, trials, trial, told)
-    assert "memory 95% ready, waited for 2.0% of training" in live._summary().plain
+    assert "memory 95% ready, waited for 2.0% of training, 36 bytes read, 36 evicted" in live._summary().plain
 
 
 def test_what_could_not_be_made_fast_is_said_once(tiny_config: Config, tmp_path: Any) -> None:
@@ -123,6 +124,7 @@ def test_what_could_not_be_made_fast_is_said_once(tiny_config: Config, tmp_path:
     live = LiveTable(config, Recorder(config, RunFolder(tmp_path)), console, config.search.trials)
     trials = [Trial("", stub=True, config={"trial": number, "settings": SETTINGS}) for number in range(2)]
     for trial in trials:
-        told = {"memory.ready": 1, "memory.computed": 1, "memory.waited_s": 0.0, "train_s": 5.0, "notes": [HOSTILE]}
+        told: dict[str, Any] = {f"memory.{name}": 1 for name in ("ready", "computed", "waited_s", "bytes", "evicted")}
+        told |= {"train_s": 5.0, "notes": [HOSTILE]}
         live.on_trial_result(0, trials, trial, told)
     assert console.export_text() == f"note: {HOSTILE}\n"
