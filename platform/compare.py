@@ -1,5 +1,7 @@
 """`python -m platform.compare transfer.yaml`: the table of a paper, made by one command."""
 
+import contextlib
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -9,12 +11,16 @@ from rich.markup import escape
 from platform.config.errors import UserError
 from platform.config.home import Home
 from platform.config.load import choose_profile, load_run
+from platform.config.resumed import resumed_config
 from platform.console import Interrupted, console, run
 from platform.results.run_folder import RunFolder, default_run_path, new_run_folder
 
 
 def compare(
-    config: Annotated[str, typer.Argument(help="A YAML file with `compare.settings`: a path, or a shipped name.")],
+    config: Annotated[
+        str | None,
+        typer.Argument(help="A YAML file with `compare.settings`: a path, or a shipped name.", show_default=False),
+    ] = None,
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one value, e.g. compare.seeds=3.")
     ] = None,
@@ -25,27 +31,36 @@ def compare(
     address: Annotated[
         str | None, typer.Option(help="A running Ray cluster: auto, or host:port. Default: a Ray of its own here.")
     ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Go on with a comparison that ended early.", show_default=False),
+    ] = None,
 ) -> None:
     """Train the settings that a YAML names, each with the same clips, steps and seeds, and print mean and interval.
 
     Scores are of validation clips: nothing is chosen by them, so they are fair. The run folder holds report.html with
     the learning curves, the table as comparison.md and comparison.json, and every run in results.parquet.
     """
-    settings, home = (
-        load_run(config, profile=choose_profile(profile), overrides=overrides or ()),
-        Home.from_environment(),
-    )
+    folder, home = RunFolder(resume) if resume is not None else None, Home.from_environment()
+    if folder is not None:
+        settings = resumed_config(folder.config, yaml=config, overrides=overrides or ())
+    elif config is not None:
+        settings = load_run(config, profile=choose_profile(profile), overrides=overrides or ())
+    else:
+        raise UserError("which comparison? Give a YAML file, for example: python -m platform.compare transfer.yaml")
     if not settings.compare.settings:
         raise UserError(f"{config} names nothing to compare. Add compare.settings: {{name: {{sources: [...], ...}}}}")
     from platform.results.comparison import Comparison
     from platform.results.comparison_page import render_comparison, terminal_table
     from platform.tuning.cluster import cluster
     from platform.tuning.comparison import run_comparison
+    from platform.tuning.driver import driving
 
-    folder = RunFolder(run_dir or default_run_path(settings.name))
-    with new_run_folder(folder.path):
+    begins = new_run_folder if folder is None else contextlib.nullcontext
+    folder = folder or RunFolder(run_dir or default_run_path(settings.name))
+    with begins(folder.path), driving(folder):
         with cluster(address):
-            interrupted = run_comparison(settings, folder, home, console)
+            ended = run_comparison(settings, folder, home, console, resumed=resume is not None)
         page = render_comparison(folder.path)
     comparison = Comparison.read(folder.path)
     console.print(terminal_table(comparison))
@@ -53,8 +68,11 @@ def compare(
         console.print(f"copying the last frame: mse {comparison.floor:.2f}")
     console.print(f"[bold]report[/]  {escape(str(page))}, with learning curves", soft_wrap=True)
     console.print(f"[bold]table[/]   {escape(str(folder.comparison_table))}", soft_wrap=True)
-    if interrupted:
-        raise Interrupted("The table above is of the runs that had ended.")
+    if ended == "interrupted":
+        raise Interrupted(
+            "The table above is of the runs that had ended. Go on with "
+            f"`python -m platform.compare --resume {shlex.quote(str(folder.path))}`"
+        )
 
 
 if __name__ == "__main__":

@@ -25,6 +25,10 @@ class Interrupted(Exception):
     """The user pressed Ctrl-C and what could be kept was kept; the text says what and how to go on."""
 
 
+class DiskFull(Exception):
+    """The disk was full and what could be kept was kept; the text says how to go on."""
+
+
 def run(command: Callable[..., Any] | typer.Typer, *, epilog: str | None = None) -> NoReturn:
     """Run a command's function (or typer application) on the program's arguments, then leave the interpreter.
 
@@ -39,8 +43,9 @@ def run(command: Callable[..., Any] | typer.Typer, *, epilog: str | None = None)
     threading.excepthook = _thread_died
     try:
         check_single_copy()
-        # typer turns Ctrl-C into the number 130 and returns it.
-        if command(standalone_mode=False) == EXIT_INTERRUPTED:
+        # typer turns Ctrl-C into the number 130 and returns it, as it does with the code of a typer.Exit.
+        code = command(standalone_mode=False)
+        if code == EXIT_INTERRUPTED:
             raise KeyboardInterrupt
     except UserError as error:
         _fail(str(error))
@@ -48,22 +53,23 @@ def run(command: Callable[..., Any] | typer.Typer, *, epilog: str | None = None)
         kept = str(error) or "What was finished is kept, nothing is half-written; the same command goes on from there."
         errors.print(f"interrupted. {kept}", markup=False, soft_wrap=True)
         sys.exit(EXIT_INTERRUPTED)
-    except typer.Exit as leave:
-        sys.exit(leave.exit_code)
     except Exception as error:
         if is_full_disk(error):
-            _tell("the disk is full. What was finished is kept; free some space and run the command again.")
+            go_on = str(error) if isinstance(error, DiskFull) else "Run the command again."
+            _tell(f"the disk is full. What was finished is kept. Free some space. {go_on}")
             os._exit(EXIT_USER_ERROR)  # writers that flush at exit would each add a traceback
         if not _is_usage_error(error):
             raise
         error.show()  # type: ignore[attr-defined]
         sys.exit(EXIT_USER_ERROR)
-    sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 def is_full_disk(error: BaseException | None) -> bool:
     """Is a full disk behind this error, however libraries wrapped it?"""
     while error is not None:
+        if isinstance(error, DiskFull):
+            return True
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             return True
         if "database or disk is full" in str(error) or "No space left on device" in str(error):

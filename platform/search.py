@@ -1,5 +1,6 @@
 """`python -m platform.search kth.yaml`: from a YAML to a report."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,9 +10,12 @@ from rich.markup import escape
 from platform.config.errors import UserError
 from platform.config.home import Home
 from platform.config.load import load_run
+from platform.config.resumed import resumed_config
 from platform.config.run import RunConfig
-from platform.console import Interrupted, console, run
+from platform.console import DiskFull, Interrupted, console, is_full_disk, run
 from platform.results.run_folder import RunFolder, default_run_path, new_run_folder
+
+EXIT_UNEQUAL = 1  # of --replay
 
 EPILOG = """
 [bold]Examples[/]
@@ -24,13 +28,20 @@ python -m platform.search kth --set search.trials=40 --set training.epochs=10 --
 
 python -m platform.search my_own.yaml --profile full --address auto
 
+python -m platform.search --resume runs/long --extend 20
+
+python -m platform.search --replay runs/long/17
+
 Shipped YAML files are found by bare name; copy one to begin your own. Everything a YAML may say is printed by
 --dry-run and written to config.yaml in the run folder.
 """
 
 
 def search(
-    config: Annotated[str, typer.Argument(help="A YAML file: a path, or the bare name of a shipped one (kth).")],
+    config: Annotated[
+        str | None,
+        typer.Argument(help="A YAML file: a path, or the bare name of a shipped one (kth).", show_default=False),
+    ] = None,
     overrides: Annotated[
         list[str] | None,
         typer.Option(
@@ -50,14 +61,63 @@ def search(
         str | None,
         typer.Option(help="A running Ray cluster: auto, or host:port. Default: a Ray of its own here."),
     ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN", help="Go on with a search that ended early, in its run folder.", show_default=False
+        ),
+    ] = None,
+    extend: Annotated[
+        int, typer.Option(metavar="N", min=0, help="With --resume: add N trials to the search.", show_default=False)
+    ] = 0,
+    warm_start: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN",
+            help="Begin with what an earlier run found out: its finished trials that this search could have drawn.",
+            show_default=False,
+        ),
+    ] = None,
+    stop: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN", help="End the search that runs in this folder, as Ctrl-C would.", show_default=False
+        ),
+    ] = None,
+    replay: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN/TRIAL",
+            help="Train one trial again alone, from its record, and compare: exit code 0 if equal bit for bit, else 1.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Search which sources, layers and gates help a video predictor, and how strongly to distil.
 
     Takes the prepared benchmark or its stand-in, pretrains the sources the bank lacks, runs the trials, scores the
-    best on the test split and writes report.html. Ctrl-C ends it within seconds and keeps what has finished.
+    best on the test split and writes report.html. Ctrl-C ends it within seconds and keeps what has finished; --resume
+    goes on from there, and after a crash: trials that ran continue from their last epoch.
     """
     if profile not in ("auto", "laptop", "full"):
         raise UserError(f"--profile {profile}: use laptop, full or auto")
+    if stop is not None:
+        _stop(stop)
+        return
+    if replay is not None:
+        if config is not None or overrides:
+            raise UserError("--replay trains a trial as it was: leave out the YAML and --set.")
+        _replay(replay)
+        return
+    if resume is not None:
+        folder = RunFolder(resume)
+        resolved = resumed_config(folder.config, yaml=config, overrides=overrides or (), extend=extend)
+        _search({resolved.profile: resolved}, folder, Home.from_environment(), address, resumed=True)
+        return
+    if extend:
+        raise UserError("--extend adds trials to a run: give it beside --resume RUN.")
+    if config is None:
+        raise UserError("which search? Give a YAML file, for example: python -m platform.search kth.yaml")
     candidates = {name: load_run(config, profile=name, overrides=overrides or ()) for name in _profiles(profile)}
     home = Home.from_environment()
     if dry_run:
@@ -66,7 +126,26 @@ def search(
     chosen_name = next(iter(candidates.values())).name
     folder = RunFolder(run_dir or default_run_path(chosen_name))
     with new_run_folder(folder.path):
-        _search(candidates, folder, home, address)
+        _search(candidates, folder, home, address, warm_from=warm_start)
+
+
+def _stop(run: Path) -> None:
+    from platform.tuning.driver import stop
+
+    stop(RunFolder(run))
+    console.print(f"ended; go on with `python -m platform.search --resume {run}`", markup=False, soft_wrap=True)
+
+
+def _replay(trial: str) -> None:
+    from platform.tuning.recorded import Recorded
+    from platform.tuning.replay import run_replay
+
+    try:
+        is_equal = run_replay(Recorded.read(trial), Home.from_environment(), console)
+    except KeyboardInterrupt:
+        raise Interrupted("A replay begins anew each time; the run is as it was.") from None
+    if not is_equal:
+        raise typer.Exit(EXIT_UNEQUAL)
 
 
 def _profiles(profile: str) -> tuple[Literal["laptop", "full"], ...]:
@@ -97,25 +176,52 @@ def _dry_run(candidates: dict[Literal["laptop", "full"], RunConfig], home: Home,
 
 
 def _search(
-    candidates: dict[Literal["laptop", "full"], RunConfig], folder: RunFolder, home: Home, address: str | None
+    candidates: dict[Literal["laptop", "full"], RunConfig],
+    folder: RunFolder,
+    home: Home,
+    address: str | None,
+    *,
+    resumed: bool = False,
+    warm_from: Path | None = None,
 ) -> None:
     from platform.results.page import render_report
     from platform.results.text import closing_lines, failure_text
     from platform.tuning.cluster import cluster, cluster_gpus
+    from platform.tuning.driver import driving
     from platform.tuning.search_run import run_search
+    from platform.tuning.warm_start import WarmStart
 
-    with cluster(address):
-        outcome = run_search(_choose(candidates, cluster_gpus()), folder, home, console)
+    warm_starts = {
+        profile: WarmStart.read(warm_from, config) for profile, config in candidates.items() if warm_from is not None
+    }
+    with driving(folder), cluster(address):
+        config = _choose(candidates, cluster_gpus())
+        if (warm_start := warm_starts.get(config.profile)) is not None:
+            console.print(warm_start.said, markup=False, soft_wrap=True)
+        try:
+            outcome = run_search(config, folder, home, console, resumed=resumed, warm_start=warm_start)
+        except Exception as error:
+            if is_full_disk(error):
+                raise DiskFull(_go_on(folder)) from error
+            raise
     report = render_report(folder.path)
-    if outcome.interrupted:
-        ended = sum(record.state != "interrupted" for record in outcome.records)
-        raise Interrupted(f"{ended} trials had ended and are kept in {folder.path}; what is known so far: {report}")
+    ended = sum(record.state != "interrupted" for record in outcome.records)
+    if outcome.ended == "interrupted":
+        raise Interrupted(f"{ended} trials had ended and are kept; what is known so far: {report}. {_go_on(folder)}")
+    if outcome.ended == "budget":
+        console.print(f"the budget was used up when {ended} of {config.search.trials} trials had ended", markup=False)
+    if outcome.best is None and outcome.ended == "budget":
+        raise UserError(f"no trial came to a score. {_go_on(folder, ' --set search.budget.hours=...')}")
     if outcome.best is None:
         raise UserError(f"no trial came to a score: {failure_text(outcome.records)}. See {report}")
     if failures := failure_text(outcome.records):
         console.print(f"[yellow]note:[/] {escape(failures)}", soft_wrap=True)
     for line in closing_lines(outcome.best, outcome.test, folder, outcome.records):
         console.print(line, soft_wrap=True)
+
+
+def _go_on(folder: RunFolder, options: str = "") -> str:
+    return f"Go on with `python -m platform.search --resume {shlex.quote(str(folder.path))}{options}`"
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ NO_REAL_DATA = "TMU_DATA is not set, so there are no real recordings"
 EXPECTED_SKIPS = (
     NO_REAL_DATA,
     "no CUDA GPU on this machine",
+    "only root can mount a disk that is too small",
     "no Python 3.11 on this machine",
     "no Python 3.12 on this machine",
 )

@@ -6,9 +6,10 @@ then validation. A value keeps the place it came from, so a fault names a line o
 
 import contextlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from copy import deepcopy
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -21,10 +22,14 @@ from platform.config.errors import UserError, nearest
 from platform.config.places import Place, dotted, read_yaml
 from platform.config.presets import with_preset
 from platform.config.run import RunConfig
+from platform.config.safe_yaml import parse_yaml
 from platform.config.space_agreement import space_disagreements
 
 Profile = Literal["laptop", "full"]
 SEARCH_SPACES = Path(__file__).parents[2] / "search_spaces"
+MOST_INHERITED = 200_000  # values of a run, once sources and settings have taken over what they leave out
+MOST_FAULTS = 200  # that are told at once
+LONGEST_SHOWN = 200  # letters of a faulty value
 _INHERITED_BY_SOURCES = ("frame_size", "input_length", "total_length", "on_missing")
 
 
@@ -71,6 +76,33 @@ def load_run(name: str, *, profile: Profile = "full", overrides: Sequence[str] =
     return config
 
 
+def load_resolved(path: Path, *, overrides: Sequence[str] = ()) -> RunConfig:
+    """The run that `dump_run` wrote to `path`, with the profile it was resolved for. UserError names all faults."""
+    if not path.is_file():
+        raise UserError(f"{path.parent} is no run folder: it has no {path.name}.")
+    data, _, faults = read_yaml(path)
+    profile = data.get("profile")
+    if faults or profile not in ("laptop", "full"):
+        raise UserError(f"{path} is no run's config.yaml: " + "; ".join(map(str, faults or ["it names no profile"])))
+    return load_run(str(path), profile=profile, overrides=overrides)
+
+
+def differences(one: RunConfig, other: RunConfig) -> list[str]:
+    """`training.epochs: 3 here, 5 there`, for everything that differs."""
+    ours, theirs = (_flat(config.model_dump(mode="json", by_alias=True)) for config in (one, other))
+    names = sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
+    return [f"{name}: {ours.get(name)} here, {theirs.get(name)} there" for name in names]
+
+
+def _flat(data: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(data, dict) or not data:
+        return {prefix: data}
+    flat: dict[str, Any] = {}
+    for key, value in data.items():
+        flat |= _flat(value, f"{prefix}.{key}" if prefix else str(key))
+    return flat
+
+
 def benchmark_from(dataset: str, overrides: Sequence[str] = ()) -> BenchmarkConfig:
     """The benchmark of a prepared data set (`kth`, `flying_digits_2`) by its defaults, with `key=value` overrides.
 
@@ -91,8 +123,23 @@ def benchmark_from(dataset: str, overrides: Sequence[str] = ()) -> BenchmarkConf
 
 def dump_run(config: RunConfig) -> str:
     """The resolved run as YAML; `load_run` reads it back to an equal value."""
-    data = config.model_dump(mode="json", by_alias=True, exclude_none=True)
+    data = _without_idle_nulls(config, config.model_dump(mode="json", by_alias=True))
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+
+
+def _without_idle_nulls(model: BaseModel, data: dict[str, Any]) -> dict[str, Any]:
+    """What was dumped from `model`, less each null that is there by default. Others mean something: `asha: null`."""
+    for name, info in type(model).model_fields.items():
+        key, value = info.alias or name, getattr(model, name)
+        if value is None and info.default is None:
+            del data[key]
+        elif isinstance(value, BaseModel):
+            _without_idle_nulls(value, data[key])
+        elif isinstance(value, dict):
+            for inner, held in value.items():
+                if isinstance(held, BaseModel):
+                    _without_idle_nulls(held, data[key][inner])
+    return data
 
 
 @dataclass
@@ -123,15 +170,18 @@ class _Draft:
             self.data["profile"] = profile
 
     def _lay_over(self, base: dict[str, Any], top: Mapping[str, Any], place: Place, origin: Place) -> None:
+        below: dict[str | int, list[Place]] = {}  # places by the key in `top` that they are of
+        for known in self.places:
+            if len(known) > len(origin) and known[: len(origin)] == origin:
+                below.setdefault(known[len(origin)], []).append(known)
         for key, value in top.items():
             here = (*place, key)
             if isinstance(value, dict) and isinstance(base.get(key), dict):
                 self._lay_over(base[key], value, here, (*origin, key))
                 continue
             base[key] = deepcopy(value)
-            start = (*origin, key)
-            for known in [known for known in self.places if known[: len(start)] == start]:
-                self.places[(*here, *known[len(start) :])] = self.places[known]
+            for known in below.get(key, ()):
+                self.places[(*here, *known[len(origin) + 1 :])] = self.places[known]
 
     def override(self, text: str) -> None:
         """Apply one `a.b=c`; the value is read as YAML, so numbers, lists and null work."""
@@ -140,7 +190,7 @@ class _Draft:
         if not equals or not all(keys):
             raise UserError(f"--set {text}: expected KEY=VALUE with a dotted key (for example search.trials=20)")
         try:
-            value = yaml.safe_load(value_text)
+            value, _ = parse_yaml(value_text)
         except yaml.YAMLError:
             raise UserError(
                 f"--set {text}: {value_text!r} is not a YAML value; quote texts with special signs"
@@ -175,6 +225,8 @@ class _Draft:
         """
         compare, trial = self.data.get("compare"), self.data.get("trial")
         if isinstance(compare, dict) and isinstance(compare.get("settings"), dict) and isinstance(trial, dict):
+            if len(compare["settings"]) * _num_values(trial) > MOST_INHERITED:
+                raise UserError(f"compare.settings: {len(compare['settings'])} are too many to compare; drop some")
             for name, settings in compare["settings"].items():
                 compare["settings"][name] = _over(trial, settings or {})
         benchmark, sources = self.data.get("benchmark"), self.data.get("sources")
@@ -190,10 +242,13 @@ class _Draft:
             for key in _INHERITED_BY_SOURCES:
                 if key in benchmark:
                     source["benchmark"].setdefault(key, benchmark[key])
-            if isinstance(self.data.get("network"), dict):
-                source["network"] = {**self.data["network"], **(source.get("network") or {})}
+            own = source.get("network") or {}
+            if isinstance(self.data.get("network"), dict) and isinstance(own, dict):
+                source["network"] = {**self.data["network"], **own}
             source.setdefault("network", {})
             source.setdefault("pretraining", {})
+        if _num_values(self.data) > MOST_INHERITED:
+            raise UserError(f"sources: {len(sources)} are too many to inherit so much; drop some")
 
     def validate(self) -> RunConfig | None:
         """Collect every fault: what is wrong is cut out and the rest validated again, until nothing new is found."""
@@ -203,30 +258,30 @@ class _Draft:
             try:
                 config = RunConfig.model_validate(data)
             except ValidationError as error:
-                new = [fault for fault in error.errors() if fault["loc"] not in seen]
+                found = error.errors()
+                new = [fault for fault in found if fault["loc"] not in seen]
                 if attempt:  # cutting a value out may leave a hole that is nobody's fault
                     new = [fault for fault in new if fault["type"] != "missing"]
+                own = {(fault["loc"], fault["msg"]) for fault in found if fault["loc"][:1] != ("sources",)}
                 refused = {fault["loc"][:-1] for fault in new if fault["loc"][-1:] == ("preset",)}
                 new = [fault for fault in new if fault["type"] != "missing" or fault["loc"][:-1] not in refused]
                 for fault in _deepest(new):
                     seen.add(fault["loc"])
-                    if not self._inherited(fault, error.errors()):
+                    if len(self.faults) < MOST_FAULTS and not self._is_inherited(fault, own):
                         self.faults.append(self.sentence(fault))
                     _cut(data, fault["loc"], fault["msg"])
                 if not new:
                     return None
                 continue
-            for place, message in (*disagreements(config), *space_disagreements(config)):
+            for place, message in islice(chain(disagreements(config), space_disagreements(config)), MOST_FAULTS):
                 self.faults.append(f"{self.where(place)}: {dotted(place)}: {message}")
             return config
         return None
 
     @staticmethod
-    def _inherited(fault: Any, others: Sequence[Any]) -> bool:
+    def _is_inherited(fault: Any, own: Set[tuple[Place, str]]) -> bool:
         """Is this a source's copy of a fault that the run's own benchmark or network has?"""
-        if fault["loc"][:1] != ("sources",):
-            return False
-        return any(other["loc"] == fault["loc"][2:] and other["msg"] == fault["msg"] for other in others)
+        return fault["loc"][:1] == ("sources",) and (fault["loc"][2:], fault["msg"]) in own
 
     def where(self, place: Place) -> str:
         """The line of the value at `place`, or of the nearest thing around it."""
@@ -247,9 +302,27 @@ class _Draft:
             allowed = [name for name in _allowed(fault)]
             if allowed and isinstance(given, str):
                 message += nearest(given, allowed)
-            if not isinstance(given, (dict, BaseModel)):
-                message = f"{given!r}: {message}"
+            if not isinstance(given, (dict, BaseModel)) and "://" not in str(given):  # a URL may hold a password
+                message = f"{_shown(given)}: {message}"
         return f"{self.where(place)}: {dotted(place)}: {message}"
+
+
+def _shown(given: Any) -> str:
+    told = repr(given)
+    return told if len(told) <= LONGEST_SHOWN else f"{told[:LONGEST_SHOWN]}..."
+
+
+def _num_values(data: Any) -> int:
+    """How many values there are in all, or MOST_INHERITED and some where there are more."""
+    waiting, count = [data], 0
+    while waiting and count <= MOST_INHERITED:
+        value = waiting.pop()
+        count += 1
+        if isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, (list, tuple, set)):
+            waiting += value
+    return count
 
 
 def _allowed(fault: Any) -> list[str]:
@@ -270,12 +343,8 @@ def _over(base: Mapping[str, Any], top: Any) -> Any:
 
 def _deepest(faults: Sequence[Any]) -> list[Any]:
     """Without those that only follow from a fault inside them ("too short" because an item was refused)."""
-    places = [fault["loc"] for fault in faults]
-    return [
-        fault
-        for fault in faults
-        if not any(len(place) > len(fault["loc"]) and place[: len(fault["loc"])] == fault["loc"] for place in places)
-    ]
+    above = {fault["loc"][:length] for fault in faults for length in range(len(fault["loc"]))}
+    return [fault for fault in faults if fault["loc"] not in above]
 
 
 def _cut(data: Any, place: Place, message: str) -> None:

@@ -9,10 +9,13 @@ from platform.config.benchmark import BenchmarkConfig
 from platform.config.model import Model
 from platform.config.network import NetworkConfig
 from platform.config.search import ResourcesConfig, SearchConfig
+from platform.config.study import StudyConfig
 from platform.config.training import PretrainingConfig, TrainingConfig
 from platform.config.trial import SCRATCH, TrialSettings
 
 PLAIN_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
+ENTRY_NAME = re.compile(r"^\w[\w.-]{0,127}$")  # of the bank: a folder in it, and none elsewhere
+MOST_SOURCES = 256
 
 
 class SourceConfig(Model):
@@ -21,7 +24,8 @@ class SourceConfig(Model):
     What a recipe leaves out (network, frame size, lengths) it takes from the run, so that memories fit.
     """
 
-    bank: str | None = None  # the name of an entry of the bank; then nothing else is given but `memory`
+    # The name of an entry of the bank; then nothing else is given but `memory`.
+    bank: Annotated[str, Field(pattern=ENTRY_NAME.pattern)] | None = None
     benchmark: BenchmarkConfig | None = None
     network: NetworkConfig | None = None
     pretraining: PretrainingConfig | None = None
@@ -49,7 +53,7 @@ class CompareConfig(Model):
     @classmethod
     def _plain_names(cls, value: dict[str, TrialSettings]) -> dict[str, TrialSettings]:
         for name in value:
-            if not PLAIN_NAME.match(name):
+            if not PLAIN_NAME.fullmatch(name):
                 raise ValueError(f"setting name {name!r}: use letters, digits, dash, underscore")
         return value
 
@@ -62,10 +66,11 @@ class RunConfig(Model):
     profile: Literal["laptop", "full"] = "full"
     benchmark: BenchmarkConfig
     network: NetworkConfig = NetworkConfig()  # the target's
-    sources: dict[str, SourceConfig] = {}
+    sources: Annotated[dict[str, SourceConfig], Field(max_length=MOST_SOURCES)] = {}
     training: TrainingConfig = TrainingConfig()
     trial: TrialSettings = TrialSettings()  # what a trial is where the space says nothing
     search: SearchConfig = SearchConfig()
+    study: StudyConfig = StudyConfig()
     compare: CompareConfig = CompareConfig()
     resources: ResourcesConfig = ResourcesConfig()
 
@@ -73,6 +78,6 @@ class RunConfig(Model):
     @classmethod
     def _plain_source_names(cls, value: dict[str, SourceConfig]) -> dict[str, SourceConfig]:
         for name in value:
-            if not PLAIN_NAME.match(name) or name == SCRATCH:
+            if not PLAIN_NAME.fullmatch(name) or name == SCRATCH:
                 raise ValueError(f"source name {name!r}: use letters, digits, dash, underscore (not {SCRATCH!r})")
         return value

@@ -49,6 +49,7 @@ def threshold_of(objective: str) -> float | None:
 
 def _known(objective: str) -> str:
     direction(objective)
+    threshold_of(objective)
     return objective
 
 
@@ -62,10 +63,23 @@ class AshaConfig(Model):
     reduction: Annotated[int, Field(ge=2)] = 3
 
 
+class BudgetConfig(Model):
+    """What a search may use, all its drivers together; whichever runs out first ends it. Then no trial starts, and
+    those that run get the grace to come to the end of their epoch, or their training."""
+
+    hours: PositiveFloat | None = None  # by the clock
+    gpu_hours: PositiveFloat | None = None  # held by trials and memory servers; a share of a GPU counts as that share
+    grace_minutes: NonNegativeFloat = 10.0
+
+
 class SearchConfig(Model):
     """The search itself."""
 
     trials: PositiveInt = 100
+    budget: BudgetConfig = BudgetConfig()
+    # How long an epoch may take before its process counts as hanging and is killed; auto: 10 minutes, or ten times
+    # the longest epoch seen, whichever is more. null: for ever.
+    epoch_minutes: PositiveFloat | Literal["auto"] | None = "auto"
     seed: Annotated[int, Field(ge=0)] = 0
     objectives: Annotated[tuple[ObjectiveName, ...], Field(min_length=1)] = ("mse",)
     startup_trials: PositiveInt = 10  # drawn at random before Optuna's TPE begins to learn

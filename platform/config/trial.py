@@ -1,5 +1,7 @@
 """What may differ between trials: the choices a search makes about sources, gates and distillation."""
 
+from functools import reduce
+from operator import getitem
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
@@ -58,6 +60,12 @@ class TrialSettings(Model):
     # What the sources are shown after the observed frames: their own predictions, the true frames, or what the target
     # itself is shown, by its random mask; this last is computed anew for every trial and epoch.
     feed: Literal["own", "truth", "scheduled"] = "own"
+
+
+def setting(settings: TrialSettings, name: str) -> Any:
+    """What stands at the dotted `name`. Raises KeyError where nothing does."""
+    data: Any = settings.model_dump()
+    return reduce(getitem, name.split("."), data)
 
 
 def with_setting(settings: TrialSettings, name: str, value: Any) -> TrialSettings:

@@ -5,14 +5,16 @@ of the settings, which is how a trial's number tells its setting.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import BaseModel, Field, ValidationError
 from scipy import stats
 
+from platform.config.bounded import first_fault
 from platform.config.errors import UserError
 from platform.results.record import TrialRecord
 from platform.results.run_folder import RunFolder
@@ -82,13 +84,33 @@ class Row:
 def is_comparison(path: Path) -> bool:
     """Whether the run folder is a comparison's: its YAML may name a search too, but only a search has a study."""
     folder = RunFolder(path)
-    if not folder.results.is_file() or folder.study.exists():
+    if not folder.results.is_file() or folder.study.exists() or folder.shared_study.exists():
         return False
     return bool(_settings(RunSummary.read(path)))
 
 
 def _settings(summary: RunSummary) -> list[str]:
-    return list((summary.config.get("compare") or {}).get("settings") or {})
+    compare = summary.config.get("compare")
+    settings = compare.get("settings") if isinstance(compare, Mapping) else None
+    return [str(name) for name in settings] if isinstance(settings, Mapping) else []
+
+
+class _Training(BaseModel):
+    """As much of the configuration as a comparison is read by."""
+
+    epochs: Annotated[int, Field(gt=0, lt=1 << 31)]
+    schedule: str
+
+
+def _training(summary: RunSummary) -> _Training:
+    """Raises UserError where the configuration does not tell."""
+    try:
+        return _Training.model_validate(summary.config.get("training"))
+    except ValidationError as fault:
+        raise UserError(
+            f"{summary.folder.config} has no training to compare ({first_fault(fault)}). Copy it again from where the "
+            "comparison ran."
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -108,7 +130,7 @@ class Comparison:
             )
         summary = RunSummary.read(path, tested=False)  # on validation clips alone
         names = _settings(summary)
-        constant = summary.config["training"]["schedule"] == "constant"
+        constant = _training(summary).schedule == "constant"
         by_name = {name: [r for r in summary.records if names[r.trial % len(names)] == name] for name in names}
         first = {r.seed: r.metrics["mse"] for r in _finished(by_name[names[0]])}
         rows = tuple(_row(name, by_name[name], first if name != names[0] else {}, constant) for name in names)
@@ -121,7 +143,7 @@ class Comparison:
 
     @property
     def epochs(self) -> int:
-        return int(self.summary.config["training"]["epochs"])
+        return _training(self.summary).epochs
 
 
 def _finished(records: Sequence[TrialRecord]) -> tuple[TrialRecord, ...]:

@@ -81,6 +81,7 @@ def render_comparison(path: Path) -> Path:
         "panels": [chart.key for chart in charts[1:]],
         "missing": summary.missing,
         "lost": [record for record in summary.records if record.state in ("failed", "interrupted")],
+        "incidents": summary.incidents,
         "provenance": [(key, cell(value)) for key, value in flatten(summary.provenance.rest).items()],
     }
     write_page("comparison.html.j2", values, charts, folder.report)

@@ -4,7 +4,6 @@
 """
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
 from platform.results.figures import Chart
+from platform.results.replacing import replace_text
 
 SYNTHETIC = (
     "The frames are a built-in synthetic stand-in, because the real benchmark was not prepared: every number and "
@@ -37,12 +37,7 @@ def write_page(template: str, values: Mapping[str, Any], charts: Iterable[Chart]
         figures_json=_script_json(shown.values()),
         plotly_js=get_plotlyjs() if any(chart.plot for chart in shown.values()) else "",
     )
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        unfinished.write_text(html, encoding="utf-8")
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    replace_text(path, html)
 
 
 def about(config: Mapping[str, Any]) -> str:
@@ -52,7 +47,8 @@ def about(config: Mapping[str, Any]) -> str:
     if isinstance(benchmark, Mapping):
         size, seen, total = (benchmark.get(key) for key in ("frame_size", "input_length", "total_length"))
         parts += [f"frames of {size} × {size} pixels"] if size else []
-        parts += [f"{seen} frames observed, {total - seen} predicted"] if seen and total else []
+        if isinstance(seen, int) and isinstance(total, int):
+            parts.append(f"{seen} frames observed, {total - seen} predicted")
     if isinstance(training, Mapping) and training.get("epochs"):
         parts.append(f"{training['epochs']} epochs a trial")
     return ", ".join(parts)

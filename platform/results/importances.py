@@ -5,14 +5,22 @@ says which share of the differences between scores a setting explains, over the 
 """
 
 import math
+import sqlite3
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
+from platform.config.errors import UserError
+from platform.config.study import study_url
 from platform.results.run_folder import RunFolder
+from platform.results.shared_study import SharedStudy, read_shared_study
+from platform.results.study_file import connecting
 
 MIN_TRIALS = 8
 ROUGH_BELOW = 30
+MOST_NUMBERS = 20_000_000  # that fANOVA puts into a table: a setting of each trial, or a choice of a setting
+
+# What Optuna raises over a database that it did not write, besides errors of its own and of SQL.
+_ODD = (RuntimeError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, MemoryError, sqlite3.Error)
 
 
 @dataclass(frozen=True)
@@ -26,33 +34,53 @@ class Importances:
 
 def importances(folder: RunFolder) -> Importances:
     """Of the study's first objective. Stopped and failed trials are left out: their scores are no end scores."""
-    if not folder.study.is_file():
+    shared = read_shared_study(folder)
+    if shared is None and not folder.study.is_file():
         return Importances({}, 0, "The study (study.db) is not there.")
     import optuna
     from sqlalchemy.exc import SQLAlchemyError
 
-    url = f"sqlite:///file:{quote(str(folder.study.resolve()))}?mode=ro&uri=true"
+    where = "study.db" if shared is None else f"in the database of {shared.storage}"
     try:
-        storage = optuna.storages.RDBStorage(url, skip_table_creation=True)
-        names = optuna.get_all_study_names(storage)
+        storage = optuna.storages.RDBStorage(*_to_read(folder, shared), skip_table_creation=True)
+        names = optuna.get_all_study_names(storage)[:1] if shared is None else [shared.name]
         study = optuna.load_study(study_name=names[0], storage=storage) if names else None
         trials = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,)) if study else []
-    except (SQLAlchemyError, optuna.exceptions.OptunaError, RuntimeError, ValueError, KeyError):
-        return Importances({}, 0, "The study (study.db) cannot be read as one that Optuna stored.")
+        scores = [float(trial.values[0]) for trial in trials]
+        num_numbers = len(trials) * max((_width(trial) for trial in trials), default=0)
+    except UserError as error:
+        return Importances({}, 0, f"The study ({where}) is not read: {error}")
+    except (SQLAlchemyError, optuna.exceptions.OptunaError, *_ODD):
+        return Importances({}, 0, f"The study ({where}) cannot be read as one that Optuna stored.")
     if study is None or len(trials) < MIN_TRIALS:
         return Importances(
             {}, len(trials), f"Too few finished trials to tell: {len(trials)}, at least {MIN_TRIALS} needed."
         )
-
-    def first_objective(trial: Any) -> float:
-        return float(trial.values[0])
-
-    scores = [first_objective(trial) for trial in trials]
+    if num_numbers > MOST_NUMBERS:
+        return Importances({}, len(trials), "The study is too large to tell.")
     if len({value for value in scores if math.isfinite(value)}) < 2:
         return Importances({}, len(trials), "All finished trials have the same score, so no setting made a difference.")
-    shares = optuna.importance.get_param_importances(
-        study, evaluator=optuna.importance.FanovaImportanceEvaluator(seed=0), target=first_objective
-    )
+    try:
+        evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
+        shares = optuna.importance.get_param_importances(
+            study, evaluator=evaluator, target=lambda trial: float(trial.values[0])
+        )
+    except _ODD:
+        return Importances({}, len(trials), f"The study ({where}) has settings that no search draws.")
     if not any(shares.values()):
         return Importances({}, len(trials), "No setting differs between all the finished trials.")
     return Importances({name: share for name, share in shares.items() if share > 0}, len(trials))
+
+
+def _to_read(folder: RunFolder, shared: SharedStudy | None) -> tuple[str, dict[str, Any]]:
+    """A database, and how it is opened. Raises UserError as `study_url`, Refused and sqlite3.Error as `connecting`."""
+    from sqlalchemy.pool import NullPool
+
+    if shared is not None:
+        return study_url(shared.storage).render_as_string(hide_password=False), {"poolclass": NullPool}
+    return "sqlite://", {"poolclass": NullPool, "creator": connecting(folder.study)}
+
+
+def _width(trial: Any) -> int:
+    """Numbers of a trial in fANOVA's table, where each choice of a setting has one."""
+    return sum(len(getattr(drawn, "choices", "1")) for drawn in trial.distributions.values())

@@ -65,6 +65,7 @@ def _values(summary: RunSummary) -> tuple[dict[str, Any], list[Chart]]:
         "picture_of": _picture_of(summary),
         "trials": trials_table(summary),
         "lost": [record for record in summary.records if record.state in ("failed", "interrupted")],
+        "incidents": summary.incidents,
         "cost": cost_rows(summary),
         "sources": source_rows(summary),
         "provenance": [(key, cell(value)) for key, value in flatten(summary.provenance.rest).items()],

@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 from PIL import Image
 
-from platform.results.summary import Predictions
+from platform.results.predictions import Predictions
 
 MAX_FRAMES = 12  # of a strip; longer clips show every k-th
 GAP = 2  # pixels between frames, per 64 of a side

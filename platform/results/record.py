@@ -7,7 +7,6 @@ because a table cannot tell an empty mapping from a missing one, or 0 from 0.0. 
 
 import json
 import math
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,20 +14,30 @@ from typing import Annotated, Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BeforeValidator,
     ConfigDict,
+    FailFast,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
-    ValidationError,
 )
 
+from platform.config.bounded import Refused, num_signs, parse_json
 from platform.config.errors import UserError
 from platform.config.model import Model
+from platform.results.replacing import replacing
 
 SCHEMA_VERSION = 1
 _VERSION_KEY = b"tmu.results.schema_version"
+
+MOST_BYTES = 256 << 20  # of the file, and of all records in it
+MOST_SIGNS = 16_000_000  # of all records: 10,000 trials of 80 epochs with ten scores
+MOST_FOOTER_BYTES = 4 << 20  # a column takes about 200
+MOST_TRIALS = 1_000_000
+PACKINGS = ("SNAPPY", "UNCOMPRESSED")  # the first makes nothing grow by more than twenty times
+_THRIFT = {"thrift_string_size_limit": 16 << 20, "thrift_container_size_limit": 100_000}
 
 TrialState = Literal["finished", "stopped", "failed", "interrupted"]  # stopped: by ASHA, on purpose
 
@@ -43,6 +52,8 @@ def _without_nan(values: Any) -> Any:
 
 def _plain(value: Any) -> Any:
     """Tuples become lists, as in the file, so that what is read equals what was written."""
+    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+        raise ValueError("a number of more than 64 bits")
     if isinstance(value, Mapping):
         return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
@@ -50,7 +61,20 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _checked(settings: dict[str, Any]) -> dict[str, Any]:
+    """What is read of every trial is what it should be; all else is only shown."""
+    sources, start = settings.get("sources", []), settings.get("start", "")
+    if not isinstance(sources, list) or not all(isinstance(name, str) for name in sources):
+        raise ValueError("sources are no list of names")
+    if not isinstance(start, str):
+        raise ValueError("start is no name")
+    return settings
+
+
 Scores = Annotated[dict[str, float], BeforeValidator(_without_nan)]
+Settings = Annotated[dict[str, Any], BeforeValidator(_plain), AfterValidator(_checked)]  # a dumped TrialSettings
+TrialNumber = Annotated[int, Field(ge=0, lt=1 << 63)]
+TrialId = Annotated[str, Field(pattern=r"^\w[\w.-]{0,127}$")]  # a folder below `trials/`, and none elsewhere
 
 
 class TrialRecord(Model):
@@ -59,18 +83,21 @@ class TrialRecord(Model):
 
     model_config = ConfigDict(allow_inf_nan=True, ser_json_inf_nan="constants")
 
-    trial: NonNegativeInt  # the number in the study, from 0
-    id: str  # the name of the folder below `trials/`
+    trial: TrialNumber  # in the study, from 0
+    id: TrialId
     state: TrialState
     reason: str | None = None  # why it failed, was stopped or interrupted
     seed: int
-    settings: Annotated[dict[str, Any], BeforeValidator(_plain)]  # a dumped TrialSettings
+    settings: Settings
     metrics: Scores = {}
     last_frame: Scores = {}
-    curve: tuple[Scores, ...] = ()  # an entry an epoch: epoch, train_loss, and the validation scores
+    curve: Annotated[
+        tuple[Scores, ...], FailFast()
+    ] = ()  # an entry an epoch: epoch, train_loss, and the validation scores
     epochs: NonNegativeInt = 0  # ended, not planned
     started: AwareDatetime | None = None
     duration_s: NonNegativeFloat = 0.0
+    restarts: NonNegativeInt = 0  # times its process died, and another went on from its checkpoint
     memory: Scores = Field(default={}, description="ready and computed blocks, waited_s, bytes")
 
     @property
@@ -107,41 +134,88 @@ def write_results(path: Path, records: Iterable[TrialRecord], *, sources: Sequen
     if not rows:
         table = pa.table({"record": pa.array([], pa.string())})
     table = table.replace_schema_metadata({_VERSION_KEY: str(SCHEMA_VERSION).encode()})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with replacing(path) as unfinished:
         pq.write_table(table, unfinished)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def read_results(path: Path) -> list[TrialRecord]:
     """The trials in order of their numbers, equal to what was written.
 
-    Raises UserError if the file is missing, damaged, no table of trials, or written by a later release.
+    Raises UserError if the file is missing, damaged, no table of trials, larger than any search makes it, or written
+    by a later release.
     """
     if not path.is_file():
         raise UserError(f"{path} does not exist; give the folder that platform.search printed as its run folder.")
     try:
-        table = pq.read_table(path, columns=["record"])
-    except (pa.ArrowException, OSError) as error:
+        texts = _read_texts(path)
+        if sum(len(text) for text in texts) > MOST_BYTES or sum(map(num_signs, texts)) > MOST_SIGNS:
+            raise Refused("holds more than any search records")
+        return [parse_json(text, TrialRecord) for text in texts]
+    except Refused as fault:
         raise UserError(
-            f"{path} cannot be read as a table of trials ({str(error).splitlines()[0]}). Copy it again from where "
-            "the search ran, or run the search again with --run-dir set to a new folder."
+            f"{path} cannot be read as a table of trials: it {fault}. Copy it again from where the search ran, or run "
+            "the search again with --run-dir set to a new folder."
         ) from None
-    version = (table.schema.metadata or {}).get(_VERSION_KEY, b"")
-    if not version.isdigit():
+
+
+def _read_texts(path: Path) -> list[str]:
+    """The column `record`. Nothing is unpacked that could grow much, and a text that many rows share is there once."""
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise Refused(f"has more than {MOST_BYTES >> 20} MiB")
+        _check_footer(path)
+        with pq.ParquetFile(path, read_dictionary=["record"], pre_buffer=False, **_THRIFT) as file:
+            _check_version(path, (file.schema_arrow.metadata or {}).get(_VERSION_KEY, b""))
+            _check_packing(file.metadata)
+            column = file.read(columns=["record"], use_threads=False)["record"]
+        if column.type != pa.dictionary(pa.int32(), pa.string()):
+            raise Refused("has no texts in its column record")
+        column.validate(full=True)
+        if column.null_count:
+            raise Refused("has a row without its record")
+        return [text for chunk in column.chunks for text in _shared_texts(chunk)]
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        if isinstance(error, Refused):
+            raise
+        raise Refused(f"is damaged ({(str(error).splitlines() or [''])[0][:200]})") from None
+
+
+def _check_footer(path: Path) -> None:
+    """Raises Refused where it is longer than that of any table of trials: its parts become objects."""
+    with path.open("rb") as file:
+        file.seek(max(path.stat().st_size - 8, 0))
+        if int.from_bytes(file.read(4), "little") > MOST_FOOTER_BYTES:
+            raise Refused("does not end as a table of trials does")
+
+
+def _check_version(path: Path, version: bytes) -> None:
+    if not version.isdigit() or len(version) > 9:
         raise UserError(f"{path} was not written by platform.search: it carries no schema version. Give a run folder.")
     if int(version) > SCHEMA_VERSION:
         raise UserError(
             f"{path} has schema version {int(version)}, this release reads up to {SCHEMA_VERSION}. "
             "Update with `pip install -U transferable-memory`."
         )
-    try:
-        return [TrialRecord.model_validate_json(text) for text in table["record"].to_pylist()]
-    except ValidationError as error:
-        raise UserError(f"{path} holds a trial that cannot be read: {error.errors()[0]['msg']}.") from None
+
+
+def _check_packing(told: pq.FileMetaData) -> None:
+    """Raises Refused for what could become more than MOST_BYTES, whatever it says of its length."""
+    if told.num_rows > MOST_TRIALS:
+        raise Refused(f"has more than {MOST_TRIALS:,} rows")
+    paths = [told.schema.column(number).path for number in range(told.num_columns)]
+    if [path for path in paths if path.partition(".")[0] == "record"] != ["record"]:
+        raise Refused("has no one column record")
+    place = paths.index("record")
+    chunks = [told.row_group(group).column(place) for group in range(told.num_row_groups)]
+    if any(chunk.compression not in PACKINGS for chunk in chunks):
+        raise Refused(f"is packed by something else than {' or '.join(PACKINGS)}")
+    if sum(chunk.total_uncompressed_size for chunk in chunks) > MOST_BYTES:
+        raise Refused("holds more than any search records")
+
+
+def _shared_texts(chunk: pa.DictionaryArray) -> list[str]:
+    texts = chunk.dictionary.to_pylist()
+    return [texts[number] for number in chunk.indices.to_pylist()]
 
 
 def _row(record: TrialRecord, sources: Sequence[str]) -> dict[str, Any]:
@@ -158,6 +232,7 @@ def _row(record: TrialRecord, sources: Sequence[str]) -> dict[str, Any]:
         "epochs": record.epochs,
         "started": record.started,
         "duration_s": record.duration_s,
+        "restarts": record.restarts,
         **{f"memory.{key}": value for key, value in record.memory.items()},
         "curve": [dict(point) for point in record.curve],
         "record": record.model_dump_json(),

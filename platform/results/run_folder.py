@@ -31,9 +31,19 @@ class RunFolder:
         return self.path / "study.db"
 
     @property
+    def shared_study(self) -> Path:
+        """Instead of that: which study of a shared database it is (JSON), see `shared_study.py`."""
+        return self.path / "study.json"
+
+    @property
     def results(self) -> Path:
         """A row a trial, see `record.py`."""
         return self.path / "results.parquet"
+
+    @property
+    def running(self) -> Path:
+        """Trials that have not ended, see `progress.py`."""
+        return self.path / "running.json"
 
     @property
     def trials(self) -> Path:
@@ -77,6 +87,30 @@ class RunFolder:
         """The same as a Markdown table."""
         return self.path / "comparison.md"
 
+    def paused(self, trial_id: str) -> Path:
+        """Below it a trial saves itself in the midst of an epoch, where the search winds down."""
+        return self.trial(trial_id) / "paused"
+
+    @property
+    def winding_down(self) -> Path:
+        """There when the search's budget is used up, for trials to see."""
+        return self.path / ".winding_down"
+
+    @property
+    def incidents(self) -> Path:
+        """What befell the search and was survived, see `incidents.py`."""
+        return self.path / "incidents.jsonl"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that runs the search."""
+        return self.path / ".lock"
+
+    @property
+    def driver(self) -> Path:
+        """Which process that is (JSON); there while it runs."""
+        return self.path / ".driver.json"
+
     @property
     def log(self) -> Path:
         return self.path / "search.log"
@@ -95,7 +129,8 @@ def new_run_folder(path: Path) -> Iterator[None]:
             f"{path} has {' '.join(bad)} in it, which the study's database URL cannot hold. Rename --run-dir."
         )
     try:
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        # A driver that was killed before it had begun leaves its lock.
+        if path.exists() and (not path.is_dir() or any(path.glob("[!.]*"))):
             raise UserError(f"the run folder {path} is not empty. Give another --run-dir.")
         path.mkdir(parents=True, exist_ok=True)
         (path / ".writable").touch()

@@ -6,8 +6,10 @@ here is shown as it is, and taken as better when smaller unless the run says oth
 
 import math
 import re
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 NARROW = "\u00a0"  # a number and its unit stay on one line
 
@@ -107,6 +109,12 @@ def score(name: str, *, higher_is_better: bool | None = None) -> Score:
     return known if higher_is_better is None else replace(known, higher_is_better=higher_is_better)
 
 
+def as_number(value: Any) -> float | None:
+    """What a file says, if it is a number, and none that is too large for a float."""
+    is_number = type(value) is float or (type(value) is int and abs(value) <= sys.float_info.max)
+    return float(value) if is_number else None
+
+
 def percent(share: float) -> str:
     return f"{share * 100:.0f}{NARROW}%"
 
@@ -139,6 +147,8 @@ def readable_count(value: float) -> str:
 
 def readable_time(seconds: float) -> str:
     """`41 s`, `3 min 20 s`, `2 h 5 min`."""
+    if not math.isfinite(seconds):
+        return "–"
     if seconds < 1:
         return f"{seconds:.2g} s"
     whole = round(seconds)

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 
-from pydantic import BaseModel, NonNegativeInt, ValidationError
+from pydantic import BaseModel, NonNegativeInt
 
+from platform.config.bounded import Refused, read_json
 from platform.results.record import TrialRecord
 from platform.results.run_folder import RunFolder
 from platform.results.scores import NARROW, percent, readable_bytes, readable_time
@@ -22,8 +23,8 @@ class ServingTotals(BaseModel):
 def read_totals(folder: RunFolder) -> ServingTotals | None:
     """None where the run had no sources, did not end by itself, or the file is damaged."""
     try:
-        return ServingTotals.model_validate_json(folder.memory.read_text())
-    except (OSError, ValidationError, UnicodeDecodeError):
+        return read_json(folder.memory, ServingTotals)
+    except (OSError, Refused):
         return None
 
 

@@ -4,24 +4,25 @@ Reading never fails for a run that was cut short: a part that is absent or damag
 and everything else is shown. Only a folder that is no run at all is refused.
 """
 
-import json
 import math
-import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
+from platform.config.bounded import Refused, read_bounded, read_json
 from platform.config.errors import UserError
+from platform.config.safe_yaml import MOST_BYTES, parse_yaml
+from platform.results.incidents import Incident, read_incidents
 from platform.results.pareto import pareto_set
+from platform.results.predictions import Predictions, read_predictions
 from platform.results.record import TrialRecord, read_results
 from platform.results.run_folder import RunFolder
-from platform.results.scores import Score, score
+from platform.results.scores import Score, as_number, score
 
 
 class TestScores(BaseModel):
@@ -48,7 +49,8 @@ class TestScores(BaseModel):
 
 def _numbers(scores: Mapping[str, Any]) -> dict[str, float]:
     """JSON has no infinity: the psnr of identical frames is stored as null."""
-    found = {key: float(value) for key, value in scores.items() if type(value) in (int, float)}
+    numbers = {key: as_number(value) for key, value in scores.items()}
+    found = {key: number for key, number in numbers.items() if number is not None}
     return found | ({"psnr": math.inf} if "psnr" in scores and scores["psnr"] is None else {})
 
 
@@ -66,34 +68,11 @@ class Provenance(BaseModel):
 
     @property
     def rest(self) -> dict[str, Any]:
-        return dict(self.__pydantic_extra__ or {})
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """Clips of the test split, uint8. clips (N, T, H, W, C); predicted (N, T-1, H, W, C), where predicted[:, t] is
-    the network's frame t+1; the first `input_length` frames were shown to it. `valid` is False where a pixel of the
-    clips is missing."""
-
-    clips: np.ndarray
-    predicted: np.ndarray
-    input_length: int
-    valid: np.ndarray | None = None  # bool (N, T, H, W, C); None: nothing is missing
-
-    @cached_property
-    def mse(self) -> np.ndarray:
-        """Of each clip (N): squared error summed over a frame's pixels in [0, 1], mean of the predicted frames.
-
-        Missing pixels count like the mean of the others, as in the score of that name.
-        """
-        true = self.clips[:, self.input_length :].astype(np.float32) / 255
-        guess = self.predicted[:, self.input_length - 1 :].astype(np.float32) / 255
-        errors, there = (true - guess) ** 2, np.ones(true.shape, bool)
-        if self.valid is not None:
-            there = self.valid[:, self.input_length :]
-        counts = there.sum(axis=(2, 3, 4))
-        sums = (errors * there).sum(axis=(2, 3, 4)) * np.prod(true.shape[2:]) / np.maximum(counts, 1)
-        return sums.sum(axis=1) / np.maximum((counts > 0).sum(axis=1), 1)
+        """Each time the run went on has its number."""
+        rest = dict(self.__pydantic_extra__ or {})
+        if isinstance(resumed := rest.get("resumed"), list):
+            rest["resumed"] = {str(number): noted for number, noted in enumerate(resumed, start=1)}
+        return rest
 
 
 @dataclass(frozen=True)
@@ -106,7 +85,8 @@ class RunSummary:
     provenance: Provenance
     test: TestScores | None
     predictions: Predictions | None
-    missing: tuple[str, ...] = field(default=())
+    incidents: tuple[Incident, ...] = ()
+    missing: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, path: Path, *, tested: bool = True) -> "RunSummary":
@@ -124,6 +104,7 @@ class RunSummary:
             provenance=_read_provenance(folder, missing),
             test=_read_test(folder, missing) if tested else None,
             predictions=_read_predictions(folder, missing) if tested else None,
+            incidents=tuple(_read_incidents(folder, missing)),
             missing=tuple(missing),
         )
 
@@ -152,9 +133,9 @@ class RunSummary:
         named = search.get("objectives") if isinstance(search, Mapping) else None
         if isinstance(named, str):
             named = [named]
-        if isinstance(named, Mapping):
+        if isinstance(named, Mapping) and named:
             return tuple(score(str(n), higher_is_better=str(mode).startswith("max")) for n, mode in named.items())
-        return tuple(score(str(name)) for name in named) if named else (score("mse"),)
+        return tuple(score(str(name)) for name in named) if named and isinstance(named, list) else (score("mse"),)
 
     @property
     def score(self) -> Score:
@@ -235,11 +216,11 @@ def _read_records(folder: RunFolder, missing: list[str]) -> list[TrialRecord]:
 
 def _read_config(folder: RunFolder, missing: list[str]) -> dict[str, Any]:
     try:
-        config = yaml.safe_load(folder.config.read_text())
+        config, _ = parse_yaml(read_bounded(folder.config, MOST_BYTES).decode())
     except FileNotFoundError:
         missing.append("The configuration is not there (config.yaml); names of trials and objectives are guessed.")
         return {}
-    except (yaml.YAMLError, UnicodeDecodeError, OSError):
+    except (yaml.YAMLError, UnicodeDecodeError, OSError, Refused):
         missing.append("config.yaml cannot be read as YAML; names of trials and objectives are guessed.")
         return {}
     return config if isinstance(config, dict) else {}
@@ -247,41 +228,37 @@ def _read_config(folder: RunFolder, missing: list[str]) -> dict[str, Any]:
 
 def _read_test(folder: RunFolder, missing: list[str]) -> TestScores | None:
     try:
-        return TestScores.model_validate_json(folder.test.read_text())
+        return read_json(folder.test, TestScores)
     except FileNotFoundError:
         missing.append("There is no test score: the search has not come to its end, where the best trial is tested.")
-    except (ValidationError, UnicodeDecodeError, OSError):
+    except (OSError, Refused):
         missing.append("test.json cannot be read, so that no test score is shown.")
     return None
 
 
 def _read_provenance(folder: RunFolder, missing: list[str]) -> Provenance:
     try:
-        return Provenance.model_validate(json.loads(folder.provenance.read_text()))
+        return read_json(folder.provenance, Provenance)
     except FileNotFoundError:
         missing.append("What the run was made of was not recorded (provenance.json is not there).")
-    except (ValidationError, ValueError, OSError):
+    except (OSError, Refused):
         missing.append("provenance.json cannot be read; versions and fingerprints are not shown.")
     return Provenance()
 
 
 def _read_predictions(folder: RunFolder, missing: list[str]) -> Predictions | None:
     try:
-        with np.load(folder.predictions, allow_pickle=False) as stored:
-            clips, predicted, length = stored["clips"], stored["predicted"], int(stored["input_length"])
-            valid = stored.get("valid")
+        return read_predictions(folder.predictions)
     except FileNotFoundError:
         missing.append("There are no predicted frames: they are written at the same time as the test score.")
-        return None
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, OSError, EOFError):
-        missing.append("predictions.npz cannot be read, so that no predicted frames are shown.")
-        return None
-    agree = clips.ndim == 5 and predicted.shape == (clips.shape[0], clips.shape[1] - 1, *clips.shape[2:])
-    agree = agree and (valid is None or (valid.shape == clips.shape and valid.dtype == bool))
-    if not (agree and len(clips) and clips.dtype == predicted.dtype == np.uint8 and 0 < length < clips.shape[1]):
-        missing.append(
-            f"predictions.npz does not fit together (clips {clips.shape} {clips.dtype}, predicted {predicted.shape} "
-            f"{predicted.dtype}, input_length {length}), so that no predicted frames are shown."
-        )
-        return None
-    return Predictions(clips, predicted, length, valid)
+    except Refused as fault:
+        missing.append(f"predictions.npz {fault}, so that no predicted frames are shown.")
+    return None
+
+
+def _read_incidents(folder: RunFolder, missing: list[str]) -> list[Incident]:
+    try:
+        return read_incidents(folder.incidents)
+    except UserError as error:
+        missing.append(str(error))
+        return []

@@ -7,6 +7,7 @@ from platform.results.effects import MIN_FOR_INTERVAL, SourceEffect
 from platform.results.record import TrialRecord, flatten
 from platform.results.scores import (
     SHOWN_FIRST,
+    as_number,
     plain_number,
     readable_time,
     score,
@@ -146,5 +147,4 @@ def source_rows(summary: RunSummary) -> list[dict[str, str]]:
 
 
 def _mse_of(scores: Any) -> float | None:
-    value = scores.get("mse") if isinstance(scores, Mapping) else None
-    return float(value) if isinstance(value, (int, float)) else None
+    return as_number(scores.get("mse")) if isinstance(scores, Mapping) else None

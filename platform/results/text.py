@@ -10,6 +10,7 @@ from platform.results.record import TrialRecord
 from platform.results.run_folder import RunFolder
 from platform.results.scores import summed_up
 from platform.results.serving import read_totals, serving_sentence
+from platform.results.shared_study import read_shared_study
 
 
 def closing_lines(
@@ -34,7 +35,10 @@ def closing_lines(
     yield f"[bold]target[/]  {escape(str(folder.best))} holds its weights and settings"
     yield "[bold]more[/]    pip install tensorboard optuna-dashboard"
     yield f"        tensorboard --logdir {escape(shlex.quote(str(folder.trials)))}"
-    yield f"        optuna-dashboard {escape(shlex.quote(f'sqlite:///{folder.study}'))}"
+    if shared := read_shared_study(folder):
+        yield f'        optuna-dashboard "{shared.storage}"  (study {escape(shared.name)})'
+    else:
+        yield f"        optuna-dashboard {escape(shlex.quote(f'sqlite:///{folder.study}'))}"
 
 
 def setting_text(settings: Mapping[str, Any]) -> str:

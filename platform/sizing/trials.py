@@ -30,9 +30,10 @@ from platform.memory.in_process import InProcessMemory
 from platform.results.run_folder import RunFolder
 from platform.tuning.comparison import GivenTrials, Job
 from platform.tuning.resources import TrialResources
-from platform.tuning.search_run import run_trials, was_interrupted
+from platform.tuning.search_run import how_it_ended, run_trials
 from platform.tuning.stage import served_sources, stage
 from platform.tuning.target import TargetPlan
+from platform.tuning.trial import FAILURE
 
 CHANNELS = 1  # of the stand-in for flying digits
 
@@ -129,7 +130,8 @@ class Epochs(tune.Callback):
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        self.seconds[trial.trial_id] += result["train_s"] + result["validate_s"]
+        if FAILURE not in result:
+            self.seconds[trial.trial_id] += result["train_s"] + result["validate_s"]
 
 
 def searched(config: RunConfig, home: Home, folder: Path) -> Searched:
@@ -140,12 +142,11 @@ def searched(config: RunConfig, home: Home, folder: Path) -> Searched:
     epochs, run_folder, console = Epochs(), RunFolder(folder), Console(quiet=True)
     folder.mkdir(parents=True)
     began = time.perf_counter()
-    with stage(config, run_folder, home, console) as (plan, resources):
+    with stage(config, run_folder, home, console) as begun:
         trials_began = time.perf_counter()
         recorder = run_trials(
-            plan,
+            begun,
             run_folder,
-            resources,
             console,
             searcher=GivenTrials(jobs(config)),
             num_trials=config.search.trials,
@@ -153,7 +154,7 @@ def searched(config: RunConfig, home: Home, folder: Path) -> Searched:
         )
         trials_s = time.perf_counter() - trials_began
     wall_s = time.perf_counter() - began
-    if was_interrupted(recorder, config.search.trials):
+    if how_it_ended(recorder, begun, config.search.trials) != "whole":
         raise KeyboardInterrupt
     records = [recorder.records[number] for number in range(config.search.trials)]
     for record in records:
@@ -163,7 +164,7 @@ def searched(config: RunConfig, home: Home, folder: Path) -> Searched:
         wall_s=wall_s,
         trials_s=trials_s,
         num_trials=len(records),
-        resources=resources,
+        resources=begun.resources,
         in_epochs_s=sum(epochs.seconds.values()),
         source_passes=json.loads(run_folder.memory.read_text())["passes"],
         mse=[record.metrics["mse"] for record in records],

@@ -5,7 +5,6 @@ layers of version 0.1 (`LINEAR`) from the package `lpips`. The package itself is
 tie every user to one release of torch. Source: Zhang et al., CVPR 2018; richzhang/PerceptualSimilarity.
 """
 
-import pickle
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import torch
 from torch import nn
 
 from platform.config.errors import UserError
+from tmu_models.torch_file import read_state_dict
 
 BACKBONE = "alexnet-owt-7be5be79.pth"  # https://download.pytorch.org/models/
 LINEAR = "alex.pth"  # lpips/weights/v0.1/ of the package's wheel
@@ -98,19 +98,8 @@ def load_lpips(folder: Path, frame_size: int) -> LPIPS | None:
     if why_no_lpips(folder, frame_size) is not None:
         return None
     try:
-        backbone, linear = (
-            torch.load(folder / name, map_location="cpu", weights_only=True) for name in (BACKBONE, LINEAR)
-        )
-        return LPIPS(backbone, linear)
-    except (
-        RuntimeError,
-        LookupError,
-        EOFError,
-        AttributeError,
-        TypeError,
-        ValueError,
-        pickle.UnpicklingError,
-    ) as error:
+        return LPIPS(*(read_state_dict(folder / name) for name in (BACKBONE, LINEAR)))
+    except (RuntimeError, LookupError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise UserError(
             f"the LPIPS weights in {folder} are not the public ones ({reason}); fetch {BACKBONE} and {LINEAR} again, "

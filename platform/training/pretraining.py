@@ -1,6 +1,7 @@
 """Making a source: train a network on a benchmark, score it, write it into the bank with its card."""
 
 import datetime
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from platform.bank.networks import build_network
 from platform.benchmarks.benchmark import Benchmark
 from platform.config.network import NetworkConfig
 from platform.config.training import PretrainingConfig
+from platform.training.checkpoint import load_run, newest_saved, save_newest
 from platform.training.evaluation import evaluate
 from platform.training.run import EpochReport, TrainingRun, num_steps
 from platform.training.versions import package_versions
@@ -62,7 +64,8 @@ def pretrain(
 ) -> Iterator[EpochReport]:
     """Train the recipe's network, an epoch for each item, and add it to `bank` as `recipe.entry` after the last.
 
-    Nothing is written before training has ended. Raises TrainingDiverged when the loss is no longer a number.
+    A recipe that was broken off goes on after its last whole epoch. Raises TrainingDiverged when the loss is no longer
+    a number.
     """
     began = time.perf_counter()
     config, plan = recipe.benchmark.config, recipe.pretraining
@@ -78,8 +81,12 @@ def pretrain(
         order_seed=plan.seed,
         device=device,
     )
-    for _ in range(plan.epochs):
+    unfinished = bank.root / f".{recipe.entry}.training"
+    if (found := newest_saved(unfinished.glob("*"))) is not None:
+        load_run(run, found[0])
+    while run.epochs_done < plan.epochs:
         yield run.epoch(on_step)
+        save_newest(run, unfinished)
     validation = recipe.benchmark.blocks("validation")
     evaluation = evaluate(network, validation, config.input_length, device, thresholds=config.thresholds)
     card = Card(
@@ -99,3 +106,4 @@ def pretrain(
         versions=package_versions(),
     )
     bank.add(recipe.entry, network, card)
+    shutil.rmtree(unfinished, ignore_errors=True)

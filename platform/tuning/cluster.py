@@ -16,12 +16,15 @@ os.environ.setdefault(
     "RAY_DEDUP_LOGS_SKIP_REGEX", "^A worker died or was killed|killed due to the node running low on memory"
 )
 import ray
+from filelock import FileLock, Timeout
 from ray.exceptions import AuthenticationError
 
 from platform.config.errors import UserError
 
 OBJECT_STORE_BYTES = 256 * 2**20  # memories travel by mapped files, not through Ray's store
 CONNECT_TIMEOUT_S = 5
+OWN_FOLDER = "tmu-ray-"  # how the folder of an own Ray begins, its logs and sockets
+OWNER = ".owner.lock"  # in it, held by its driver for as long as that lives
 LONGEST_SOCKET_FOLDER = 40  # Ray appends about 60 characters, and a socket's path may have 107
 
 
@@ -40,7 +43,10 @@ def cluster(address: str | None) -> Iterator[None]:
         finally:
             ray.shutdown()
         return
-    folder = Path(tempfile.mkdtemp(prefix="tmu-", dir=short_temporary_folder()))
+    remove_what_killed_drivers_left()
+    folder = Path(tempfile.mkdtemp(prefix=OWN_FOLDER, dir=short_temporary_folder()))
+    owner = FileLock(folder / OWNER)
+    owner.acquire()
     try:
         ray.init(
             address="local",
@@ -53,7 +59,18 @@ def cluster(address: str | None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+        owner.release()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_what_killed_drivers_left() -> None:
+    """Folders of Rays that were ours and whose driver could not remove them: nobody holds their lock any more."""
+    for folder in Path(short_temporary_folder() or tempfile.gettempdir()).glob(f"{OWN_FOLDER}*"):
+        owner = folder / OWNER
+        with contextlib.suppress(OSError, Timeout):  # of another user, or in use
+            if owner.is_file():
+                FileLock(owner).acquire(timeout=0).lock.release()
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def log_libraries_to(path: Path) -> None:

@@ -4,6 +4,7 @@ What a paper's table is made of. Each (setting, seed) is one trial; they share m
 search, so every learning curve is kept.
 """
 
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +14,10 @@ from rich.console import Console
 from platform.config.home import Home
 from platform.config.run import RunConfig
 from platform.results.run_folder import RunFolder
-from platform.tuning.search_run import run_trials, was_interrupted
+from platform.tuning.resuming import Past, take_over
+from platform.tuning.search_run import Ending, how_it_ended, run_trials
 from platform.tuning.stage import stage
+from platform.tuning.usage import WindDown
 
 
 @dataclass(frozen=True)
@@ -27,25 +30,32 @@ class Job:
 
 
 class GivenTrials(Searcher):
-    """Suggests a list of jobs, each once, in their order."""
+    """Suggests a list of jobs, each once, in their order; those that an earlier driver ended are left out."""
 
-    def __init__(self, jobs: list[Job]) -> None:
+    def __init__(self, jobs: list[Job], past: Past | None = None, wind_down: WindDown | None = None) -> None:
         super().__init__(metric="mse", mode="min")
         self._jobs = jobs
-        self._next = 0
+        self._past = past or Past()
+        self._left = deque(number for number in range(len(jobs)) if number not in self._past.ended)
+        self._wind_down = wind_down
 
     def suggest(self, trial_id: str) -> Any:
-        if self._next == len(self._jobs):
+        if not self._left or (self._wind_down is not None and self._wind_down.has_begun):
             return Searcher.FINISHED
-        job, number = self._jobs[self._next], self._next
-        self._next += 1
-        return {"trial": number, "settings": job.settings, "seed": job.seed}
+        number = self._left.popleft()
+        job, checkpoint = self._jobs[number], self._past.checkpoints.get(number)
+        return {
+            "trial": number,
+            "settings": job.settings,
+            "seed": job.seed,
+            "checkpoint": None if checkpoint is None else str(checkpoint),
+        }
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Nothing is learned from one trial for the next."""
 
     def save(self, checkpoint_path: str) -> None:
-        """A comparison that was broken off starts anew: nothing to save."""
+        """Nothing: a run folder tells what has ended."""
 
     def restore(self, checkpoint_path: str) -> None:
         """See `save`."""
@@ -60,9 +70,13 @@ def jobs_of(config: RunConfig) -> list[Job]:
     ]
 
 
-def run_comparison(config: RunConfig, folder: RunFolder, home: Home, console: Console) -> bool:
-    """Train every setting with every seed; the run folder then holds the records. Was it the user who ended it?"""
-    jobs = jobs_of(config)
-    with stage(config, folder, home, console) as (plan, resources):
-        recorder = run_trials(plan, folder, resources, console, searcher=GivenTrials(jobs), num_trials=len(jobs))
-    return was_interrupted(recorder, len(jobs))
+def run_comparison(
+    config: RunConfig, folder: RunFolder, home: Home, console: Console, *, resumed: bool = False
+) -> Ending:
+    """Train every setting with every seed; the run folder then holds the records. `resumed`: what ended there is kept,
+    and what ran goes on."""
+    jobs, past = jobs_of(config), take_over(folder, config) if resumed else Past()
+    with stage(config, folder, home, console, past) as begun:
+        searcher = GivenTrials(jobs, past, begun.wind_down)
+        recorder = run_trials(begun, folder, console, searcher=searcher, num_trials=len(jobs), past=past)
+        return how_it_ended(recorder, begun, len(jobs))

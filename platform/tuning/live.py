@@ -14,6 +14,7 @@ from platform.config.run import RunConfig
 from platform.results.record import TrialRecord
 from platform.results.scores import readable_bytes
 from platform.tuning.recorder import Recorder
+from platform.tuning.trial import FAILURE
 
 SHOWN_ENDED = 6
 ALWAYS_SHOWN = 4  # columns that no terminal is too narrow for: trial, state, epoch, score
@@ -60,6 +61,8 @@ class LiveTable(tune.Callback):
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
+        if FAILURE in result:
+            return
         number = trial.config["trial"]
         self._memory[number] = tuple(result[f"memory.{name}"] for name in SHOWN_COUNTERS)
         self._trained_s[number] = self._trained_s.get(number, 0.0) + result["train_s"]

@@ -25,9 +25,11 @@ from platform.memory.server import Serving
 from platform.results.run_folder import RunFolder
 from platform.tuning.cluster import log_libraries_to
 from platform.tuning.resources import TrialResources
-from platform.tuning.search_run import open_study_storage, run_trials
+from platform.tuning.search_run import run_trials
 from platform.tuning.searcher import TrialSearcher
 from platform.tuning.space import SettingsSpace
+from platform.tuning.stage import Begun
+from platform.tuning.study import open_study_storage
 from platform.tuning.target import TargetPlan
 from platform.tuning.trial import TrialPlan
 
@@ -77,19 +79,20 @@ def orchestration_seconds(num_trials: int = 100, at_once: int = 1, *, cpus: floa
             TargetPlan(config, home, {name: name for name in config.sources}),
             Serving({}, config.benchmark, home, cpus=0.0),
             threads=1,
+            folder=folder,
         )
-        storage = open_study_storage(folder)
         space = SettingsSpace(config.search.space, config.trial)
         stopwatch = _Stopwatch()
-        run_trials(
-            plan,
-            folder,
-            TrialResources(cpus, 0.0, at_once),
-            Console(quiet=True),
-            searcher=TrialSearcher(space, config.search, storage),
-            num_trials=num_trials,
-            callbacks=[stopwatch],
-        )
+        console = Console(quiet=True)
+        with open_study_storage(folder) as storage:
+            run_trials(
+                Begun.plainly(plan, TrialResources(cpus, 0.0, at_once), console),
+                folder,
+                console,
+                searcher=TrialSearcher(space, config.search, storage),
+                num_trials=num_trials,
+                callbacks=[stopwatch],
+            )
         wall_s = time.perf_counter() - stopwatch.began
         log_libraries_to(Path("/dev/null"))  # the folder goes
     assert stopwatch.first_result_s is not None, "no trial came to a result"

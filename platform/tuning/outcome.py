@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,7 @@ def export_best(plan: TargetPlan, folder: RunFolder, record: TrialRecord, checkp
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         versions=package_versions(),
     )
+    shutil.rmtree(folder.best, ignore_errors=True)  # of an earlier driver of this run
     Bank(folder.path).add(folder.best.name, network, card)
     description = {"trial": record.trial, "seed": record.seed, "settings": record.settings}
     (folder.best / "config.yaml").write_text(yaml.safe_dump(description, sort_keys=False))

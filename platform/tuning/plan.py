@@ -26,6 +26,7 @@ from platform.config.run import RunConfig
 from platform.config.space import Parameter
 from platform.config.space_agreement import space_disagreements
 from platform.config.splits import SPLIT_NAMES, SplitName
+from platform.config.study import study_url
 from platform.config.training import TrainingConfig
 from platform.config.trial import TrialSettings
 from platform.memory.fit import check_fit
@@ -80,7 +81,10 @@ class SearchPlan:
 
     @classmethod
     def make(cls, config: RunConfig, home: Home) -> "SearchPlan":
-        """Touches nothing. Raises UserError where a benchmark is missing and has no stand-in, or a memory is."""
+        """Touches nothing. Raises UserError where a benchmark is missing and has no stand-in, or a memory is, or the
+        URL of the study's database."""
+        if config.study.storage is not None:
+            study_url(config.study.storage)
         target = clip_counts(config.benchmark, home)
         sources = {n: clip_counts(s.benchmark, home) for n, s in config.sources.items() if s.benchmark is not None}
         entries = bank_entries(config, home)

@@ -5,7 +5,9 @@ killed search has lost no finished trial.
 """
 
 import datetime
+import errno
 import math
+import os
 import re
 import shutil
 from collections.abc import Sequence
@@ -17,29 +19,51 @@ from tensorboardX import SummaryWriter
 
 from platform.config.run import RunConfig
 from platform.config.search import direction
+from platform.results.incidents import Journal
 from platform.results.pareto import pareto_set
+from platform.results.progress import Running, RunningTrial, write_running
 from platform.results.record import TrialRecord, TrialState, write_results
 from platform.results.run_folder import RunFolder
 from platform.results.scores import shown
-from platform.tuning.trial import trial_folder, trial_seed
+from platform.tuning.resuming import EARLIER, Past
+from platform.tuning.trial import FAILURE, trial_folder, trial_seed
+from platform.tuning.usage import Usage
 
 CURVE = ("epoch", "steps", "train_loss", "distillation_loss", "mse", "ssim", "psnr")
 METRICS = ("mse_openstl", "parameters", "seconds_per_clip", "train_loss", "distillation_loss")
+INTERRUPTED = "the search was interrupted while it ran"
+KEPT_WHILE_RUNNING = 2  # checkpoints of a trial: the one before the last is for one that is cut short
 KEPT_CHECKPOINTS = 3  # of the best trials by the first objective
 
 
 class Recorder(tune.Callback):
     """Keeps `records` (by trial number) and writes them to the run folder."""
 
-    def __init__(self, config: RunConfig, folder: RunFolder) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        folder: RunFolder,
+        past: Past | None = None,
+        journal: Journal | None = None,
+        usage: Usage | None = None,
+    ) -> None:
+        """`past` is what an earlier driver left of this run, `usage` what all of them have used."""
         self.config = config
         self.folder = folder
-        self.records: dict[int, TrialRecord] = {}
-        self.checkpoints: dict[int, Path] = {}
+        self._journal = journal or Journal(folder.incidents)
+        self._past = past or Past()
+        self._usage = usage
+        self.records: dict[int, TrialRecord] = dict(self._past.ended)
+        self.checkpoints: dict[int, Path] = {
+            n: self._past.checkpoints[n] for n in self.records if n in self._past.checkpoints
+        }
         self._writers: dict[int, SummaryWriter] = {}
         self._running: dict[int, list[dict[str, float]]] = {}
+        self._rows: dict[int, dict[str, Any]] = {}  # the last of each that runs
         self._trials: dict[int, Any] = {}  # Tune's own, of those that have started and not ended
         self._started: dict[int, datetime.datetime] = {}
+        self._restarts: dict[int, int] = {}
+        self._hung: set[int] = set()
 
     def __getstate__(self) -> dict[str, Any]:
         """Tune pickles its callbacks; open files and live trials are not something to restore."""
@@ -48,42 +72,119 @@ class Recorder(tune.Callback):
     # what Tune calls
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        number = trial.config["trial"]
-        self._started.setdefault(number, datetime.datetime.now(datetime.UTC))
-        self._running.setdefault(number, [])
-        self._trials[number] = trial
+        self._begin(trial)
+        self._write_running()
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        number = trial.config["trial"]
-        self._running.setdefault(number, []).append(_only(result, CURVE))
+        if FAILURE in result:
+            return
+        self._begin(trial)
+        number, epoch = trial.config["trial"], int(result["epoch"])
+        curve = self._running[number]
+        curve[:] = [point for point in curve if point["epoch"] < epoch]  # it may be told again by a new process
+        curve.append(_only(result, CURVE))
+        self._rows[number] = _numbers(result)
+        self._write_running()
         writer = self._writers.get(number)
         if writer is None:
-            writer = self._writers[number] = SummaryWriter(str(self.folder.trial(trial_folder(trial))))
+            # What a process that died wrote of epochs after its last checkpoint is taken back.
+            again = number in self._past.unfinished or self._restarts.get(number)
+            folder = self.folder.trial(trial_folder(trial))
+            writer = self._writers[number] = SummaryWriter(str(folder), purge_step=epoch if again else None)
         for name, value in _scalars(result).items():
-            writer.add_scalar(name, value, result["epoch"])
+            writer.add_scalar(name, value, epoch)
+
+    def on_checkpoint(self, iteration: int, trials: list[Any], trial: Any, checkpoint: Any, **info: Any) -> None:
+        """Removes all but the newest two. Tune would, at the price of a snapshot of the whole search each time."""
+        for folder in sorted(Path(checkpoint.path).parent.glob("checkpoint_*"))[:-KEPT_WHILE_RUNNING]:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         last = trial.last_result or {}
-        if not last.get("epoch"):
+        if FAILURE in last:
+            self._end(trial, "failed", last[FAILURE])
+        elif not last.get("epoch"):
             self._end(trial, "interrupted", "ended before its first epoch")
         elif last.get("last_epoch"):
             self._end(trial, "finished", None)
         else:
             self._end(trial, "stopped", f"stopped by ASHA after epoch {last['epoch']}: others did better by then")
 
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._begin(trial)
+        number, reason = trial.config["trial"], self._why(trial)
+        self._restarts[number] += 1
+        self._close_writer(number)
+        self._journal.note("trial", f"trial {number} is tried again from its last checkpoint: {reason}", number)
+        self._write_running()
+
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        written = trial.error_file is not None and Path(trial.error_file).is_file()
-        self._end(trial, "failed", failure_reason(Path(trial.error_file).read_text() if written else ""))
+        self._begin(trial)
+        reason = self._why(trial)
+        if restarts := self._restarts[trial.config["trial"]]:
+            reason = f"{reason}; it was tried {restarts + 1} times"
+        self._end(trial, "failed", reason)
 
     # what others ask
 
-    def interrupt(self) -> None:
+    def hung(self, number: int) -> None:
+        """The trial's process is about to be killed because it hangs."""
+        self._hung.add(number)
+
+    def interrupt(self, reason: str) -> None:
         """The search is over: trials that still run were interrupted. Writes the table, also where no trial began."""
         for number in [number for number in self._running if number not in self.records]:
-            self._end(self._trials[number], "interrupted", "the search was interrupted while it ran")
+            self._end(self._trials[number], "interrupted", reason)
         self.write()
+        self._write_running()
+
+    def _begin(self, trial: Any) -> None:
+        """Take note of it, unless it is known: a process may take another's place, or die before it has begun."""
+        number = trial.config["trial"]
+        self._trials[number] = trial
+        if number in self._running:
+            return
+        before = self._past.unfinished.get(number)
+        spent = datetime.timedelta(seconds=0 if before is None else before.spent_s)
+        self._started[number] = datetime.datetime.now(datetime.UTC) - spent
+        self._running[number] = [] if before is None else [dict(point) for point in before.curve]
+        self._rows[number] = {} if before is None else dict(before.row)
+        self._restarts[number] = 0 if before is None else before.restarts
+
+    def _why(self, trial: Any) -> str:
+        """What ended its process. Raises OSError where that was a full disk, which ends the search."""
+        number = trial.config["trial"]
+        if number in self._hung:
+            self._hung.discard(number)
+            return "an epoch took longer than search.epoch_minutes allows"
+        told = trial.error_file is not None and Path(trial.error_file).is_file()
+        reason = failure_reason(Path(trial.error_file).read_text() if told else "")
+        if os.strerror(errno.ENOSPC) in reason or os.strerror(errno.EDQUOT) in reason:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return reason
+
+    def _write_running(self) -> None:
+        now = datetime.datetime.now(datetime.UTC)
+        trials = [
+            RunningTrial(
+                trial=number,
+                id=trial_folder(trial),
+                seed=self._seed(trial),
+                settings=trial.config["settings"],
+                curve=tuple(self._running[number]),
+                row=self._rows[number],
+                spent_s=max(0.0, (now - self._started[number]).total_seconds()),
+                restarts=self._restarts[number],
+            )
+            for number, trial in self._trials.items()
+        ]
+        used = self._usage or self._past.used
+        write_running(self.folder.running, Running(trials=tuple(trials), wall_s=used.wall_s, gpu_s=used.gpu_s))
+
+    def _seed(self, trial: Any) -> int:
+        return int(trial.config.get("seed", trial_seed(self.config.search.seed, trial.config["trial"])))
 
     def write(self) -> None:
         write_results(self.folder.results, self.records.values(), sources=list(self.config.sources))
@@ -101,38 +202,57 @@ class Recorder(tune.Callback):
         return self._running
 
     def _end(self, trial: Any, state: TrialState, reason: str | None) -> None:
-        number, last = trial.config["trial"], trial.last_result or {}
-        self._trials.pop(number, None)
-        started = self._started.get(number)
-        now = datetime.datetime.now(datetime.UTC)
-        self.records[number] = TrialRecord(
+        number = trial.config["trial"]
+        last, started = self._rows[number], self._started[number]
+        if state != "interrupted":
+            self._trials.pop(number, None)
+        record = self.records[number] = TrialRecord(
             trial=number,
             id=trial_folder(trial),
             state=state,
             reason=reason,
-            seed=trial.config.get("seed", trial_seed(self.config.search.seed, number)),
+            seed=self._seed(trial),
             settings=trial.config["settings"],
             metrics=_only(last, (*shown(last), *METRICS)),
             last_frame=_below("last_frame.", last),
-            curve=tuple(self._running.pop(number, [])),
+            curve=tuple(self._running[number]),
             epochs=int(last.get("epoch", 0)),
             started=started,
-            duration_s=(now - started).total_seconds() if started else 0.0,
+            duration_s=(datetime.datetime.now(datetime.UTC) - started).total_seconds(),
+            restarts=self._restarts[number],
             memory=_below("memory.", last),
         )
-        if (writer := self._writers.pop(number, None)) is not None:
-            writer.close()
-        if trial.checkpoint is not None:
-            self.checkpoints[number] = Path(trial.checkpoint.path)
+        self._close_writer(number)
+        if state == "interrupted":
+            return  # it stays among those that run, to be gone on with
+        self._running.pop(number)
+        self._rows.pop(number)
+        self._note_checkpoint(trial, record)
         self._drop_checkpoints()
         self.write()
+        self._write_running()
+
+    def _note_checkpoint(self, trial: Any, record: TrialRecord) -> None:
+        """Its last one; what it needed to go on from is removed."""
+        folder = self.folder.trial(record.id)
+        shutil.rmtree(self.folder.paused(record.id), ignore_errors=True)
+        if trial.checkpoint is not None:
+            self.checkpoints[record.trial] = Path(trial.checkpoint.path)
+            shutil.rmtree(folder / EARLIER, ignore_errors=True)
+        elif record.trial in self._past.checkpoints:  # it ended before it came to one of its own
+            self.checkpoints[record.trial] = self._past.checkpoints[record.trial]
+
+    def _close_writer(self, number: int) -> None:
+        if (writer := self._writers.pop(number, None)) is not None:
+            writer.close()
 
     def _drop_checkpoints(self) -> None:
         """Remove the checkpoints of ended trials that are neither among the best nor on the Pareto front."""
         kept = {record.trial for record in self.ranking()[:KEPT_CHECKPOINTS]} | {r.trial for r in self.pareto()}
         for number in [number for number in self.checkpoints if number not in kept]:
             self.checkpoints.pop(number)
-            for folder in self.folder.trial(self.records[number].id).glob("checkpoint_*"):
+            trial = self.folder.trial(self.records[number].id)
+            for folder in (*trial.glob("checkpoint_*"), trial / EARLIER):
                 shutil.rmtree(folder, ignore_errors=True)
 
     def pareto(self) -> list[TrialRecord]:
@@ -157,10 +277,11 @@ _RAISED = re.compile(
 # Of a process that ended without a word. Tune keeps only the texts of these (Ray 2.60: "The actor died unexpectedly
 # before finishing this task. ... The actor is dead because its worker process has died."), not their names.
 _DIED = re.compile(
-    r"actor died unexpectedly|worker died|worker process has died|node has died|node running low on memory"
-    r"|ray\.exceptions\.(?:ActorDiedError|RayActorError|WorkerCrashedError|NodeDiedError|OutOfMemoryError)",
+    r"actor died unexpectedly|actor is temporarily unavailable|worker died|worker process has died|node has died"
+    r"|node running low on memory"
+    r"|ray\.exceptions\.(?:(?:Actor(?:Died|Unavailable)|RayActor|WorkerCrashed|NodeDied|OutOfMemory)Error)",
 )
-DIED = "its process died (killed, or out of memory)"
+DIED = "its process died (killed, out of memory, or its node was lost)"
 
 
 def failure_reason(traceback: str) -> str:
@@ -175,6 +296,10 @@ def failure_reason(traceback: str) -> str:
     if _DIED.search(traceback):
         return DIED
     return (lines or ["no reason was recorded"])[-1]
+
+
+def _numbers(result: dict[str, Any]) -> dict[str, float]:
+    return {name: float(value) for name, value in result.items() if isinstance(value, (int, float))}
 
 
 def _only(result: dict[str, Any], names: Sequence[str]) -> dict[str, float]:

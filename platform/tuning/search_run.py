@@ -1,94 +1,132 @@
 """One search from a resolved configuration to its report. Each stage is a function; `run_search` is their order."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
-import optuna
 from ray import tune
-from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search import Searcher
 from rich.console import Console
 
 from platform.config.home import Home
 from platform.config.run import RunConfig
-from platform.config.search import SearchConfig, direction
 from platform.results.record import TrialRecord
 from platform.results.run_folder import RunFolder
+from platform.tuning.halving import Halving, halving
 from platform.tuning.live import LiveTable
 from platform.tuning.outcome import export_best, test_best
 from platform.tuning.ranking import rank_run_sources, ranking_table
-from platform.tuning.recorder import Recorder
-from platform.tuning.resources import TrialResources
-from platform.tuning.searcher import TrialSearcher, end_running_trials
+from platform.tuning.recorder import INTERRUPTED, Recorder
+from platform.tuning.resuming import Past, take_over
+from platform.tuning.searcher import TrialSearcher
 from platform.tuning.space import SettingsSpace
-from platform.tuning.stage import stage
+from platform.tuning.stage import Begun, stage
+from platform.tuning.study import check_study, open_study_storage, study_name
 from platform.tuning.target import TargetPlan
-from platform.tuning.trial import TargetTrial, TrialPlan, trial_folder
+from platform.tuning.trial import TargetTrial, trial_folder
+from platform.tuning.warm_start import WarmStart
+from platform.tuning.watch import Watch
+
+MOST_RESTARTS = 5  # of a trial whose process dies
+Ending = Literal["whole", "budget", "interrupted"]
 
 
 @dataclass(frozen=True)
 class SearchOutcome:
-    """How a search ended. `best` and `test` are None where no trial came far enough."""
+    """How a search ended: `whole` when all its trials did, `budget` when that was used up, `interrupted` by the user.
+
+    `best` and `test` are None where no trial came far enough.
+    """
 
     records: tuple[TrialRecord, ...]
     best: TrialRecord | None
     test: dict[str, Any] | None
-    interrupted: bool
+    ended: Ending
 
 
-def run_search(config: RunConfig, folder: RunFolder, home: Home, console: Console) -> SearchOutcome:
-    """Run the whole search on the Ray that is initialised. Ctrl-C ends it within seconds with what has finished."""
-    with stage(config, folder, home, console) as (plan, resources):
+def run_search(
+    config: RunConfig,
+    folder: RunFolder,
+    home: Home,
+    console: Console,
+    *,
+    resumed: bool = False,
+    warm_start: WarmStart | None = None,
+) -> SearchOutcome:
+    """Run the whole search on the Ray that is initialised. Ctrl-C ends it within seconds with what has finished.
+
+    `resumed`: the run folder is that of a search which ended early. What has ended there is kept, what ran goes on.
+    `warm_start`: what another run found out, for a new one to begin with.
+    """
+    check_study(config.study, folder)
+    past = take_over(folder, config) if resumed else Past()
+    with (
+        stage(config, folder, home, console, past) as begun,
+        open_study_storage(folder, config.study, partial(begun.journal.note, "study")) as storage,
+    ):
+        plan = begun.plan
         ranking: list[str] = []
         if config.search.seed_from_ranking and plan.serving.sources:
             benchmark = plan.target.benchmark()
             relevances = rank_run_sources(config, home, plan.target.entries, benchmark)
             console.print(ranking_table(relevances, benchmark.label))
             ranking = [relevance.source for relevance in relevances]
-        storage = open_study_storage(folder)
         space = SettingsSpace(config.search.space, config.trial)
-        recorder = run_trials(
-            plan,
-            folder,
-            resources,
-            console,
-            searcher=TrialSearcher(space, config.search, storage, ranking),
-            num_trials=config.search.trials,
-            scheduler=_scheduler(config.search, config.training.epochs),
+        searcher = TrialSearcher(
+            space,
+            config.search,
+            storage,
+            ranking,
+            past,
+            warm_start=warm_start,
+            wind_down=begun.wind_down,
+            study_name=study_name(config.study, folder, config.name),
         )
-        end_running_trials(storage)
-    interrupted = was_interrupted(recorder, config.search.trials)
-    return conclude(plan.target, folder, recorder, interrupted=interrupted)
+        recorder = run_trials(
+            begun,
+            folder,
+            console,
+            searcher=searcher,
+            num_trials=config.search.trials,
+            scheduler=halving(config.search, config.training.epochs, past),
+            past=past,
+        )
+    if searcher.no_answer is not None:
+        raise searcher.no_answer
+    return conclude(plan.target, folder, recorder, ended=how_it_ended(recorder, begun, config.search.trials))
 
 
 def run_trials(
-    plan: TrialPlan,
+    begun: Begun,
     folder: RunFolder,
-    resources: TrialResources,
     console: Console,
     *,
     searcher: Searcher,
     num_trials: int,
-    scheduler: ASHAScheduler | None = None,
+    scheduler: Halving | None = None,
+    past: Past | None = None,
     callbacks: Sequence[tune.Callback] = (),
 ) -> Recorder:
     """Run what `searcher` suggests, under the live table; returns what was recorded. Ctrl-C ends it early.
 
-    Tune calls `callbacks` after the recorder and the table. What outlives a killed search are the results and the
-    study, both written whenever a trial ends; Tune's snapshots, each of all trials, nobody reads: they are throttled.
+    Tune calls `callbacks` after those that record and watch. What outlives a killed search are results, running
+    trials, checkpoints and the study, written as they come; Tune's snapshots, each of all trials, nobody reads: they
+    are throttled. `num_trials` counts those that ended in the `past`.
     """
-    config = plan.target.config
-    recorder = Recorder(config, folder)
+    config, resources, journal = begun.plan.target.config, begun.resources, begun.journal
+    recorder = Recorder(config, folder, past, journal, begun.usage)
+    if (num_left := num_trials - len(recorder.records)) <= 0:
+        return recorder
     live = LiveTable(config, recorder, console, num_trials)
+    watch = Watch(config.search.epoch_minutes, recorder, journal)
     trainable = tune.with_resources(
-        tune.with_parameters(TargetTrial, plan=plan, limit=resources.limit), resources.of_ray
+        tune.with_parameters(TargetTrial, plan=begun.plan, limit=resources.limit), resources.of_ray
     )
     tuner = tune.Tuner(
         trainable,
         tune_config=tune.TuneConfig(
-            num_samples=num_trials,
+            num_samples=num_left,
             max_concurrent_trials=resources.at_once,
             search_alg=searcher,
             scheduler=scheduler,
@@ -100,50 +138,31 @@ def run_trials(
             name=folder.trials.name,
             storage_path=str(folder.path.absolute()),
             verbose=0,
-            callbacks=[recorder, live, *callbacks],
-            checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=1, num_to_keep=2, checkpoint_at_end=False),
+            stop=begun.wind_down,
+            callbacks=[begun.usage, recorder, live, watch, *callbacks],
+            failure_config=tune.FailureConfig(max_failures=MOST_RESTARTS),
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
         ),
     )
     with live:
         tuner.fit()
-    recorder.interrupt()
+    recorder.interrupt("the search's budget was used up" if begun.wind_down.has_begun else INTERRUPTED)
     return recorder
 
 
-def was_interrupted(recorder: Recorder, num_trials: int) -> bool:
-    """Did the user end it before its last trial?"""
+def how_it_ended(recorder: Recorder, begun: Begun, num_trials: int) -> Ending:
     states = [record.state for record in recorder.records.values()]
-    return len(states) < num_trials or "interrupted" in states
+    if len(states) == num_trials and "interrupted" not in states:
+        return "whole"
+    return "budget" if begun.wind_down.has_begun else "interrupted"
 
 
-def open_study_storage(folder: RunFolder) -> optuna.storages.BaseStorage:
-    """The study's SQLite file; `optuna-dashboard sqlite:///study.db` opens it."""
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    logging.getLogger("alembic").setLevel(logging.ERROR)
-    return optuna.storages.RDBStorage(f"sqlite:///{folder.study.absolute()}")
-
-
-def _scheduler(search: SearchConfig, epochs: int) -> ASHAScheduler | None:
-    if search.asha is None or search.asha.grace_epochs >= epochs:
-        return None
-    objective = search.objectives[0]
-    return ASHAScheduler(
-        time_attr="epoch",
-        metric=objective,
-        mode=direction(objective),
-        max_t=epochs,
-        grace_period=search.asha.grace_epochs,
-        reduction_factor=search.asha.reduction,
-        stop_last_trials=False,
-    )
-
-
-def conclude(plan: TargetPlan, folder: RunFolder, recorder: Recorder, *, interrupted: bool) -> SearchOutcome:
+def conclude(plan: TargetPlan, folder: RunFolder, recorder: Recorder, *, ended: Ending) -> SearchOutcome:
     """Write out the best target; after a whole search also score it on the test split."""
     ranking = [record for record in recorder.ranking() if record.trial in recorder.checkpoints]
     best, test = (ranking[0] if ranking else None), None
     if best is not None:
         export_best(plan, folder, best, recorder.checkpoints[best.trial])
-        if not interrupted:
+        if ended != "interrupted":
             test = test_best(plan, folder, best)
-    return SearchOutcome(tuple(recorder.records.values()), best, test, interrupted)
+    return SearchOutcome(tuple(recorder.records.values()), best, test, ended)

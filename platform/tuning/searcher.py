@@ -4,19 +4,25 @@
 running for ever. Here a stopped trial is pruned, a failed or undefined one failed.
 """
 
-import math
+import contextlib
+import signal
 import warnings
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import optuna
+from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
 from platform.config.search import SearchConfig, direction
+from platform.tuning.resuming import Past
 from platform.tuning.space import SettingsSpace
-
-STUDY = "search"  # the study's name in its storage
-HIGHEST_PSNR = 100.0  # dB; 8-bit frames that differ in one pixel of a million have 108
+from platform.tuning.study import STUDY, NoAnswer, WaitEnded
+from platform.tuning.trial import FAILURE
+from platform.tuning.usage import WindDown
+from platform.tuning.warm_start import WARM, WarmStart, are_numbers, told_value
 
 
 class TrialSearcher(OptunaSearch):
@@ -28,13 +34,22 @@ class TrialSearcher(OptunaSearch):
         search: SearchConfig,
         storage: optuna.storages.BaseStorage,
         ranking: Sequence[str] = (),
+        past: Past | None = None,
+        warm_start: WarmStart | None = None,
+        wind_down: WindDown | None = None,
+        study_name: str = STUDY,
     ) -> None:
+        """`past`: what an earlier driver of this study left; its unfinished trials are suggested first.
+        `warm_start`: what another run found out, told to a new study. After `wind_down` nothing is suggested.
+        """
+        self.no_answer: NoAnswer | None = None  # of the study's database, which ended the search
         self._draw = space
+        past = past or Past()
         names = list(search.objectives)
         several = len(names) > 1
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # multivariate, group
-            sampler = optuna.samplers.TPESampler(
+            sampler = SeededPerTrial(
                 n_startup_trials=search.startup_trials,
                 multivariate=True,
                 group=True,
@@ -47,49 +62,119 @@ class TrialSearcher(OptunaSearch):
             mode=[direction(name) for name in names] if several else direction(names[0]),
             sampler=sampler,
             storage=storage,
-            study_name=STUDY,
+            study_name=study_name,
         )
-        for parameters in space.first_trials(ranking)[: search.trials]:
-            self._ot_study.enqueue_trial(parameters)
+        if not self._ot_study.get_trials(deepcopy=False):
+            first = space.first_trials(ranking)
+            if warm_start is not None:
+                self._ot_study.add_trials(warm_start.told)
+                first = [*warm_start.tried_first, *first]
+            for parameters in first[: search.trials]:
+                self._ot_study.enqueue_trial(parameters)
+        self._wind_down = wind_down
+        self._past = past
+        self._again = deque(self._settle())
 
-    def suggest(self, trial_id: str) -> dict[str, Any]:
-        trial = self._ot_trials.setdefault(trial_id, None) or self._ot_study.ask()
-        self._ot_trials[trial_id] = trial
-        settings = self._draw.draw(trial)
-        return {"trial": trial.number, "settings": settings.model_dump(mode="json")}
+    def suggest(self, trial_id: str) -> Any:
+        if self._wind_down is not None and self._wind_down.has_begun:
+            return Searcher.FINISHED
+        suggested = None
+        with self._ending_without_its_study():
+            suggested = self._suggest(trial_id)
+        return suggested
+
+    def _suggest(self, trial_id: str) -> Any:
+        trial = self._ot_trials.get(trial_id)
+        if trial is None:
+            trial = self._again.popleft() if self._again else self._ot_study.ask()
+            self._ot_trials[trial_id] = trial
+        unfinished = self._past.unfinished.get(trial.number)
+        if unfinished is None:
+            return {"trial": trial.number, "settings": self._draw.draw(trial).model_dump(mode="json")}
+        checkpoint = self._past.checkpoints.get(trial.number)
+        return {
+            "trial": trial.number,
+            "settings": unfinished.settings,
+            "seed": unfinished.seed,
+            "checkpoint": None if checkpoint is None else str(checkpoint),
+        }
+
+    @contextlib.contextmanager
+    def _ending_without_its_study(self) -> Iterator[None]:
+        """What is not told to a study that is gone is told when the search goes on."""
+        try:
+            yield
+        except WaitEnded:
+            pass
+        except NoAnswer as error:
+            if self.no_answer is None:
+                self.no_answer = error
+                signal.raise_signal(signal.SIGINT)  # Tune ends in good order only as on Ctrl-C
+
+    def _settle(self) -> Iterator[optuna.trial.BaseTrial]:
+        """Make the study agree with the run folder; yields the trials to be run again, or on, in their order.
+
+        A kill comes between any two writes: the study may not know yet how a trial ended, may know it of one whose
+        record was not written, or may have drawn one that never started.
+        """
+        for frozen in self._ot_study.get_trials(deepcopy=False):
+            record = self._past.ended.get(frozen.number)
+            is_settled = frozen.state.is_finished() and (record is not None or WARM in frozen.user_attrs)
+            if is_settled or frozen.state == optuna.trial.TrialState.WAITING:
+                continue
+            if record is not None:
+                self._tell(
+                    frozen.number, record.metrics, failed=record.state == "failed", whole=record.state == "finished"
+                )
+            elif frozen.state.is_finished():
+                yield Told(frozen.params, frozen.number)
+            else:
+                yield optuna.trial.Trial(self._ot_study, frozen._trial_id)
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         if not isinstance(self.metric, list):
-            value = _told(self.metric, result.get(self.metric))
-            if _are_numbers([value]):
-                self._ot_trials[trial_id].report(value, result["epoch"])
+            value = told_value(self.metric, result.get(self.metric))
+            if FAILURE not in result and are_numbers([value]):
+                with self._ending_without_its_study(), warnings.catch_warnings():
+                    warnings.simplefilter("ignore", UserWarning)  # an epoch may be told again by a new process
+                    self._ot_trials[trial_id].report(value, result["epoch"])
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        trial, result = self._ot_trials[trial_id], result or {}
+        result = result or {}
         if trial_id in self._completed_trials:
             return
         self._completed_trials.add(trial_id)
+        failed, whole = error or FAILURE in result, bool(result.get("last_epoch"))
+        with self._ending_without_its_study():
+            self._tell(self._ot_trials[trial_id].number, result, failed=failed, whole=whole)
+
+    def _tell(self, number: int, scores: Mapping[str, Any], *, failed: bool, whole: bool) -> None:
         metrics: Sequence[str] = self.metric if isinstance(self.metric, list) else [self.metric]
-        values = [_told(name, result.get(name)) for name in metrics]
-        if error or not _are_numbers(values):
-            self._ot_study.tell(trial, state=optuna.trial.TrialState.FAIL)
-        elif not result.get("last_epoch"):
-            self._ot_study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+        values = [told_value(name, scores.get(name)) for name in metrics]
+        if failed or not are_numbers(values):
+            self._ot_study.tell(number, state=optuna.trial.TrialState.FAIL, skip_if_finished=True)
+        elif not whole:
+            self._ot_study.tell(number, state=optuna.trial.TrialState.PRUNED, skip_if_finished=True)
         else:
-            self._ot_study.tell(trial, values)
+            self._ot_study.tell(number, values, skip_if_finished=True)
 
 
-def end_running_trials(storage: optuna.storages.BaseStorage) -> None:
-    """Tell the trials of an interrupted search, which nobody will end any more, as failed."""
-    study = optuna.load_study(study_name=STUDY, storage=storage)
-    for trial in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
-        study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+class SeededPerTrial(optuna.samplers.TPESampler):
+    """Draws trial n from (seed, n) and the trials that ended before, whatever was drawn in this process until then."""
+
+    def __init__(self, *, seed: int, **options: Any) -> None:
+        super().__init__(seed=seed, **options)
+        self._seed = seed
+
+    def before_trial(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+        seeds = np.random.SeedSequence((self._seed, trial.number)).generate_state(2)
+        self._rng.rng.seed(seeds[0])
+        self._random_sampler._rng.rng.seed(seeds[1])
+        super().before_trial(study, trial)
 
 
-def _told(name: str, value: Any) -> Any:
-    """Identical frames have an infinite psnr, which is good and no fault; a sampler needs a number."""
-    return min(value, HIGHEST_PSNR) if name == "psnr" and isinstance(value, (int, float)) else value
+class Told(optuna.trial.FixedTrial):
+    """A trial whose end the study knows, run once more because its record was lost."""
 
-
-def _are_numbers(values: Sequence[Any]) -> bool:
-    return all(isinstance(value, (int, float)) and math.isfinite(value) for value in values)
+    def report(self, value: float, step: int) -> None:
+        """The study has it."""

@@ -7,6 +7,7 @@ settings not where the merge or the way of transfer has none.
 """
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import optuna
 
 from platform.config.space import DECIDING, Parameter, is_idle, source_of
-from platform.config.trial import SCRATCH, TrialSettings, with_setting
+from platform.config.trial import SCRATCH, TrialSettings, setting, with_setting
 
 SOURCE_PREFIX = "source."
 
@@ -26,7 +27,7 @@ class SettingsSpace:
     parameters: Mapping[str, Parameter]
     base: TrialSettings
 
-    def draw(self, trial: optuna.Trial) -> TrialSettings:
+    def draw(self, trial: optuna.trial.BaseTrial) -> TrialSettings:
         """Suggests every free setting of this trial: sources, what decides about others, then the order of the YAML."""
         settings = self.base
         drawn: dict[str, Any] = {}
@@ -50,6 +51,30 @@ class SettingsSpace:
             else:
                 settings = with_setting(settings, name, drawn[name])
         return settings
+
+    def recall(self, settings: TrialSettings) -> optuna.trial.FixedTrial | None:
+        """The draw that gives these settings; None where this space cannot."""
+        trial = optuna.trial.FixedTrial(self._parameters_of(settings))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # how Optuna tells a value out of its range
+            try:
+                return trial if self.draw(trial) == settings else None
+            except (ValueError, KeyError, UserWarning):
+                return None
+
+    def _parameters_of(self, settings: TrialSettings) -> dict[str, Any]:
+        """By Optuna's names, as far as the settings tell them."""
+        found: dict[str, Any] = {}
+        for name, parameter in self.parameters.items():
+            if name == "sources":
+                found |= {SOURCE_PREFIX + source: source in settings.sources for source in parameter.subset or ()}
+            elif name == "distil.source_weight":
+                found |= {f"{name}.{source}": weight for source, weight in settings.distil.source_weights.items()}
+            elif (source := source_of(name)) is not None:
+                found[name] = settings.distil.memories.get(source)
+            else:
+                found[name] = setting(settings, name)
+        return {name: _label(value) for name, value in found.items()}
 
     def _order(self) -> list[str]:
         """All but `sources`; each after those its conditions name."""
@@ -89,7 +114,7 @@ def _holds(parameter: Parameter, drawn: Mapping[str, Any]) -> bool:
     return all(name in drawn and drawn[name] in allowed for name, allowed in parameter.when.items())
 
 
-def _suggest(trial: optuna.Trial, name: str, parameter: Parameter) -> Any:
+def _suggest(trial: optuna.trial.BaseTrial, name: str, parameter: Parameter) -> Any:
     if parameter.choice is not None:
         # Optuna stores plain values only: a list of layers goes by its JSON text.
         labels = {_label(value): value for value in parameter.choice}

@@ -7,7 +7,9 @@ import contextlib
 import dataclasses
 import datetime
 import json
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import ray
 import torch
@@ -27,13 +29,16 @@ from platform.memory.compute import no_such_memory
 from platform.memory.coordinator import SMALLEST_SHARE, start_servers
 from platform.memory.request import MemoryIdentity
 from platform.memory.server import ServedSource, Serving
+from platform.results.incidents import Journal
+from platform.results.progress import Running
+from platform.results.replacing import replace_text
 from platform.results.run_folder import RunFolder
 from platform.results.scores import readable_bytes
 from platform.results.serving import ServingTotals
 from platform.training.lpips import load_lpips, why_no_lpips
 from platform.training.precision import settled_precision
-from platform.training.versions import hardware, package_versions
 from platform.tuning.cluster import log_libraries_to
+from platform.tuning.made_with import made_with
 from platform.tuning.plan import (
     check_fits,
     check_memories,
@@ -44,27 +49,57 @@ from platform.tuning.plan import (
 )
 from platform.tuning.pretraining import SourceSpec, bank_entries, pretrain_missing, specs
 from platform.tuning.resources import TrialResources, trial_resources
+from platform.tuning.resuming import Past
 from platform.tuning.target import TargetPlan
 from platform.tuning.trial import TrialPlan
+from platform.tuning.usage import Usage, WindDown
 
 TOTALS_S = 30.0  # how long the servers' last word is waited for
 
 
+@dataclasses.dataclass(frozen=True)
+class Begun:
+    """What trials stand on, and what watches over them."""
+
+    plan: TrialPlan
+    resources: TrialResources
+    journal: Journal
+    usage: Usage
+    wind_down: WindDown
+
+    @classmethod
+    def plainly(cls, plan: TrialPlan, resources: TrialResources, console: Console) -> "Begun":
+        """For trials without memory servers, and without a past."""
+        config, journal = plan.target.config, Journal(plan.folder.incidents, console)
+        usage = Usage(Running(), time.monotonic(), gpus_per_trial=resources.gpus, server_gpus=0.0)
+        wind_down = WindDown(config.search.budget, usage, plan.folder.winding_down, journal)
+        return cls(plan, resources, journal, usage, wind_down)
+
+
 @contextlib.contextmanager
 def stage(
-    config: RunConfig, folder: RunFolder, home: Home, console: Console
-) -> Iterator[tuple[TrialPlan, TrialResources]]:
-    """Everything trials stand on: benchmarks, sources, the begun run folder, and memory servers for the duration."""
+    config: RunConfig, folder: RunFolder, home: Home, console: Console, past: Past | None = None
+) -> Iterator[Begun]:
+    """Benchmarks, sources, the begun run folder, and memory servers for the duration.
+
+    `past`: what an earlier driver left of this run. Raises UserError where that has used up the budget.
+    """
+    past, began = past or Past(), time.monotonic()
     benchmark = prepare_benchmarks(config, home, console)
     _announce(config, benchmark, home, console)
     load_lpips(home.lpips, config.benchmark.frame_size)  # refuses damaged weights now, not after hours of training
     resources = trial_resources(config.resources, ray.nodes(), len(config.sources))
     config = settle_precision(config, on_gpu=resources.gpus > 0)
+    journal = Journal(folder.incidents, console)
+    usage = Usage(past.used, began, gpus_per_trial=resources.gpus, server_gpus=gpus_of_servers(config, ray.nodes()))
+    wind_down = WindDown(config.search.budget, usage, folder.winding_down, journal)
     for note in resources.notes:
         console.print(f"[yellow]note:[/] {note}")
     check_memories(config, source_networks(config, home))
     check_starts(config, home, benchmark.channels)
     check_fits(config, home, benchmark.channels)
+    if None in bank_entries(config, home).values():
+        begin_run_folder(config, folder)  # what is broken off while it pretrains can be gone on with
     entries = pretrain_sources(config, home, resources, console)
     serving = Serving(
         served_sources(config, home, entries, benchmark),
@@ -76,11 +111,16 @@ def stage(
         threads=config.resources.threads_per_trial,
         memory_budget=config.resources.memory_budget,
     )
-    begin_run_folder(config, folder, benchmark, home, entries)
+    begin_run_folder(config, folder)
     log_libraries_to(folder.log)
+    note_provenance(config, folder, benchmark, home, entries, device="cuda" if resources.gpus > 0 else "cpu")
     note_small_store(config, home, benchmark, console)
+    if past.ended or past.unfinished:
+        journal.note("resumed", _what_goes_on(past))
     with memory_servers(serving, folder, console):
-        yield TrialPlan(TargetPlan(config, home, entries), serving, config.resources.threads_per_trial), resources
+        seen_by_trials = RunFolder(folder.path.absolute())
+        plan = TrialPlan(TargetPlan(config, home, entries), serving, config.resources.threads_per_trial, seen_by_trials)
+        yield Begun(plan, resources, journal, usage, wind_down)
 
 
 @contextlib.contextmanager
@@ -100,7 +140,7 @@ def memory_servers(serving: Serving, folder: RunFolder, console: Console) -> Ite
     finally:
         with contextlib.suppress(RayError):  # a cluster that is gone tells nothing
             totals = ray.get(coordinator.totals.remote(), timeout=TOTALS_S)
-            folder.memory.write_text(ServingTotals(**dataclasses.asdict(totals)).model_dump_json(indent=2))
+            replace_text(folder.memory, ServingTotals(**dataclasses.asdict(totals)).model_dump_json(indent=2))
 
 
 def settle_precision(config: RunConfig, *, on_gpu: bool) -> RunConfig:
@@ -187,12 +227,29 @@ def note_small_store(config: RunConfig, home: Home, benchmark: Benchmark, consol
         )
 
 
-def begin_run_folder(
-    config: RunConfig, folder: RunFolder, benchmark: Benchmark, home: Home, entries: Mapping[str, str]
-) -> None:
-    """Write what is known before the first trial: the resolved configuration, and what everything was made of."""
+def begin_run_folder(config: RunConfig, folder: RunFolder) -> None:
+    """The resolved configuration, with which a search can be gone on with from here on."""
     folder.path.mkdir(parents=True, exist_ok=True)
-    folder.config.write_text(dump_run(config))
+    replace_text(folder.config, dump_run(config))
+
+
+def gpus_of_servers(config: RunConfig, nodes: Sequence[Mapping[str, Any]]) -> float:
+    """What memory servers hold of GPUs, on all nodes together."""
+    with_gpus = sum(node["Alive"] and node["Resources"].get("GPU", 0) > 0 for node in nodes)
+    return with_gpus * config.resources.server_gpus if config.sources else 0.0
+
+
+def note_provenance(
+    config: RunConfig, folder: RunFolder, benchmark: Benchmark, home: Home, entries: Mapping[str, str], device: str
+) -> None:
+    """What everything was made of, and with what. Of a search that goes on: when, and with what it does."""
+    started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    noted = made_with(folder, config, device).model_dump(exclude_none=True)
+    if folder.provenance.is_file():
+        provenance = json.loads(folder.provenance.read_text())
+        provenance.setdefault("resumed", []).append({"started": started, **noted})
+        replace_text(folder.provenance, json.dumps(provenance, indent=2))
+        return
     cards = {name: Bank(home.bank).card(entry) for name, entry in entries.items()}
     provenance = {
         "benchmark": benchmark.label,
@@ -210,11 +267,19 @@ def begin_run_folder(
             for name, card in cards.items()
         },
         "seed": config.search.seed,
-        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "versions": package_versions(),
-        "hardware": hardware(),
+        "started": started,
+        **noted,
     }
-    folder.provenance.write_text(json.dumps(provenance, indent=2))
+    replace_text(folder.provenance, json.dumps(provenance, indent=2))
+
+
+def _what_goes_on(past: Past) -> str:
+    """`the search goes on: 12 trials had ended, trial 7 goes on after epoch 3, trial 8 begins anew`."""
+    parts = [f"{len(past.ended)} trial{'' if len(past.ended) == 1 else 's'} had ended"]
+    for number, trial in sorted(past.unfinished.items()):
+        epoch = len(trial.curve)
+        parts.append(f"trial {number} {f'goes on after epoch {epoch}' if epoch else 'begins anew'}")
+    return f"the search goes on: {', '.join(parts)}"
 
 
 def _announce(config: RunConfig, benchmark: Benchmark, home: Home, console: Console) -> None:

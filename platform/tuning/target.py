@@ -4,13 +4,12 @@ No Ray here: a trial, a replay and a test build the same target from the same `T
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
 
 from platform.bank.bank import Bank, count_parameters
 from platform.bank.networks import add_gates, build_from_card, build_network
@@ -23,6 +22,7 @@ from platform.config.run import RunConfig
 from platform.config.trial import SCRATCH, TrialSettings
 from platform.memory.compute import no_such_memory
 from platform.memory.request import FRAMES, MemoryProvider
+from platform.training.checkpoint import load_run, save_run
 from platform.training.evaluation import Evaluation, evaluate
 from platform.training.imitation import Imitation
 from platform.training.lpips import load_lpips
@@ -146,9 +146,12 @@ class Target:
             device=device,
         )
 
-    def epoch(self) -> dict[str, Any]:
-        """Train and validate one epoch; returns one flat row of numbers. Raises TrainingDiverged."""
-        report = self.run.epoch()
+    def epoch(self, on_step: Callable[[int], None] | None = None) -> dict[str, Any]:
+        """Train and validate one epoch; returns one flat row of numbers. Raises TrainingDiverged.
+
+        `on_step` is told the steps done, after each of them; the target can be saved there.
+        """
+        report = self.run.epoch(on_step)
         began = time.perf_counter()
         evaluation = self.evaluate(with_lpips=report.epoch >= self.plan.config.training.epochs)
         row: dict[str, Any] = {
@@ -189,12 +192,8 @@ class Target:
             )
 
     def save(self, folder: Path) -> None:
-        """Weights as safetensors, and the optimiser beside them, so that training can go on."""
-        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in self.network.state_dict().items()}
-        save_file(weights, folder / "target.safetensors")
-        state = {key: value for key, value in self.run.state().items() if key != "network"}
-        torch.save(state, folder / "training.pt")
+        """Everything to go on from, also in the midst of an epoch."""
+        save_run(self.run, folder)
 
     def load(self, folder: Path) -> None:
-        state = torch.load(folder / "training.pt", weights_only=True, map_location=self.device)
-        self.run.restore({**state, "network": load_file(folder / "target.safetensors", device=str(self.device))})
+        load_run(self.run, folder)

@@ -1,6 +1,7 @@
 """A target as a Ray Tune trial: one step is one epoch. Workers are reused from trial to trial."""
 
 import contextlib
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +10,16 @@ from typing import Any
 import ray
 import torch
 from ray import tune
+from ray.tune.result import SHOULD_CHECKPOINT
 
+from platform.config.errors import UserError
 from platform.config.trial import TrialSettings
 from platform.memory.client import ServedMemory
 from platform.memory.server import Serving
-from platform.tuning.memory_limit import MemoryLimit
+from platform.results.run_folder import RunFolder
+from platform.training.checkpoint import save_newest
+from platform.training.run import TrainingDiverged
+from platform.tuning.memory_limit import MemoryLimit, TrialOutOfMemory
 from platform.tuning.target import Target, TargetPlan
 from platform.tuning.worker import Worker
 
@@ -25,6 +31,7 @@ class TrialPlan:
     target: TargetPlan
     serving: Serving
     threads: int
+    folder: RunFolder
 
 
 def trial_id(number: int) -> str:
@@ -37,8 +44,18 @@ def trial_folder(trial: Any) -> str:
     return trial_id(trial.config["trial"])
 
 
+FAILURE = "failure"  # in a trial's last row: why it failed
+OWN_FAILURES = (TrainingDiverged, TrialOutOfMemory, UserError)
+LOOK_S = 1.0  # between two looks at whether the search winds down
+
+
 class TargetTrial(tune.Trainable):
-    """Config: `trial` (its number) and `settings`, as the searcher suggests them; `seed` where that is prescribed."""
+    """Config: `trial` (its number) and `settings`, as the searcher suggests them; `seed` where that is prescribed;
+    `checkpoint`, the folder to go on from, where another driver began the trial.
+
+    A trial that fails by its own doing would fail again: it tells so in its last row, under `FAILURE`. What is raised
+    is the doing of others (a process that died, a broken GPU), and Tune tries the trial again in a new process.
+    """
 
     _target: Target
 
@@ -57,28 +74,58 @@ class TargetTrial(tune.Trainable):
         began = time.perf_counter()
         with contextlib.suppress(AttributeError):  # a worker's first trial
             del self._target
+        self._number = config["trial"]
+        self._row: dict[str, Any] = {}  # of the last epoch
+        self._failure: BaseException | None = None
+        self._looked, self._has_paused = time.monotonic(), False
         seed = config.get("seed", trial_seed(self._plan.target.config.search.seed, config["trial"]))
         self._worker.reset(seed)
         self._limit.hold()
         self._settings = TrialSettings.model_validate(config["settings"])
-        with self._limit.told(self._plan.target.config, self._settings):
-            self._target = Target(
-                self._plan.target,
-                self._settings,
-                seed=seed,
-                memory=ServedMemory(self._plan.serving),
-                device="cuda" if ray.get_gpu_ids() and torch.cuda.is_available() else "cpu",
-            )
+        try:
+            with self._limit.told(self._plan.target.config, self._settings):
+                self._target = Target(
+                    self._plan.target,
+                    self._settings,
+                    seed=seed,
+                    memory=ServedMemory(self._plan.serving),
+                    device="cuda" if ray.get_gpu_ids() and torch.cuda.is_available() else "cpu",
+                )
+                if config.get("checkpoint"):
+                    self._target.load(Path(config["checkpoint"]))
+        except OWN_FAILURES as error:
+            self._failure = error  # raised by the first step, whose row tells it
         self._setup_s = time.perf_counter() - began
 
     def step(self) -> dict[str, Any]:
-        with self._limit.told(self._plan.target.config, self._settings):
-            row = self._target.epoch()
-        return {**row, "setup_s": self._setup_s, "done": row["last_epoch"]}
+        try:
+            with self._limit.told(self._plan.target.config, self._settings):
+                if self._failure is not None:
+                    raise self._failure
+                row = self._target.epoch(self._look_at_winding_down)
+        except OWN_FAILURES as error:
+            return self._failed(error)
+        self._row = {**row, "setup_s": self._setup_s}
+        return {**self._row, "done": row["last_epoch"], SHOULD_CHECKPOINT: True}
+
+    def _failed(self, error: BaseException) -> dict[str, Any]:
+        """The row before it once more, with the reason; Tune wants every objective in a row."""
+        nothing = dict.fromkeys(self._plan.target.config.search.objectives, math.nan)
+        self._failure = None
+        return {**nothing, **self._row, FAILURE: str(error), "done": True}
+
+    def _look_at_winding_down(self, steps_done: int) -> None:
+        """Save between two steps, once, when the search is about to end, which may be before this epoch does."""
+        now = time.monotonic()
+        if self._has_paused or now - self._looked < LOOK_S:
+            return
+        self._looked = now
+        if self._plan.folder.winding_down.exists():
+            self._has_paused = True
+            save_newest(self._target.run, self._plan.folder.paused(trial_id(self._number)))
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        with self._limit.told(self._plan.target.config, self._settings):
-            self._target.save(Path(checkpoint_dir))
+        self._target.save(Path(checkpoint_dir))
 
     def load_checkpoint(self, checkpoint_dir: str) -> None:
         self._target.load(Path(checkpoint_dir))

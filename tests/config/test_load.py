@@ -66,8 +66,9 @@ def test_a_source_inherits_what_makes_its_memories_fit(small: Path) -> None:
     assert source.network.hidden == (8,)
 
 
-def test_a_resolved_run_reads_back_as_itself(small: Path, tmp_path: Path) -> None:
-    config = load_run(str(small), profile="laptop")
+@pytest.mark.parametrize("override", ["search.trials=3", "search.asha=null", "search.epoch_minutes=null"])
+def test_a_resolved_run_reads_back_as_itself(small: Path, tmp_path: Path, override: str) -> None:
+    config = load_run(str(small), profile="laptop", overrides=[override])
     (tmp_path / "config.yaml").write_text(dump_run(config))
     assert load_run(str(tmp_path / "config.yaml"), profile="laptop") == config
 

@@ -161,6 +161,9 @@ def provenance(label: str, synthetic: bool) -> dict[str, Any]:
         "seed": 0,
         "versions": {"python": "3.11.7", "torch": "2.13.0"},
         "hardware": {"cpu_cores": 2, "gpu": "none"},
+        "code": {"version": "0.1.0", "commit": "5d8a" * 10, "has_changes": True},
+        "threads": 1,
+        "resumed": [{"started": "2026-03-02T08:00:00+00:00", "versions": {"torch": "2.13.1"}}],
     }
 
 

@@ -102,6 +102,8 @@ def test_cost_and_provenance_are_told(report: Path) -> None:
     assert re.search(r"memory blocks found ready \d+ % of [\d,]+ asked for", text)
     assert "flying_digits_1 (synthetic)" in text
     assert "versions.torch 2.13.0" in text
+    assert f"code.commit {'5d8a' * 10} code.has_changes yes threads 1" in text
+    assert "resumed.1.versions.torch 2.13.1" in text
 
 
 def test_the_page_is_one_file_of_reasonable_size_that_forbids_itself_the_network(report: Path) -> None:

@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from platform.results.pictures import MISSING_GREY, PANEL, strip, strips
+from platform.results.predictions import Predictions
 from platform.results.run_folder import RunFolder
-from platform.results.summary import Predictions, RunSummary
+from platform.results.summary import RunSummary
 
 
 def predictions(num_clips: int = 3, length: int = 4, total: int = 10, channels: int = 1) -> Predictions:

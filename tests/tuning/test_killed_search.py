@@ -24,10 +24,11 @@ from platform.config.home import Home
 from platform.config.load import load_run
 from platform.results.run_folder import RunFolder
 from platform.tuning.cluster import cluster
-from platform.tuning.search_run import open_study_storage, run_trials
+from platform.tuning.search_run import run_trials
 from platform.tuning.searcher import TrialSearcher
 from platform.tuning.space import SettingsSpace
 from platform.tuning.stage import stage
+from platform.tuning.study import open_study_storage
 
 class Tell(tune.Callback):
     def on_trial_complete(self, iteration, trials, trial, **info):
@@ -39,10 +40,14 @@ config = load_run(yaml, profile="laptop", overrides=[
     "resources.trials_at_once=2", "resources.cpus_per_trial=0.5",
 ])
 folder, console = RunFolder(Path(run)), Console(quiet=True)
-with cluster(None), stage(config, folder, Home(Path(home)), console) as (plan, resources):
+with (
+    cluster(None),
+    stage(config, folder, Home(Path(home)), console) as begun,
+    open_study_storage(folder) as storage,
+):
     space = SettingsSpace(config.search.space, config.trial)
-    searcher = TrialSearcher(space, config.search, open_study_storage(folder))
-    run_trials(plan, folder, resources, console, searcher=searcher, num_trials=100, callbacks=[Tell()])
+    searcher = TrialSearcher(space, config.search, storage)
+    run_trials(begun, folder, console, searcher=searcher, num_trials=100, callbacks=[Tell()])
 """
 KILLED_AFTER = 8  # trials
 

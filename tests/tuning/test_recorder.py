@@ -19,11 +19,11 @@ from platform.config.run import RunConfig
 from platform.results.record import TrialRecord, read_results
 from platform.results.run_folder import RunFolder
 from platform.training.run import TrainingDiverged
-from platform.tuning.recorder import Recorder, failure_reason
+from platform.tuning.recorder import INTERRUPTED, Recorder, failure_reason
 
 Config = Callable[..., RunConfig]
 SETTINGS = {"sources": ["one"], "start": "scratch"}
-DIED = "its process died (killed, or out of memory)"
+DIED = "its process died (killed, out of memory, or its node was lost)"
 pytestmark = pytest.mark.usefixtures("local_ray")  # a Tune trial asks it for its folder
 
 
@@ -92,6 +92,7 @@ def test_a_trial_that_tune_ended_early_is_stopped_and_says_when(recorder: Record
 def test_a_trial_that_never_reported_is_interrupted(recorder: Recorder) -> None:
     made = trial(recorder, 0)
     recorder.on_trial_complete(0, [made], made)
+    recorder.interrupt(INTERRUPTED)
     assert (row(recorder).state, row(recorder).epochs) == ("interrupted", 0)
 
 
@@ -115,13 +116,13 @@ def test_a_trial_that_failed_without_an_error_file_is_a_row_too(recorder: Record
 def test_an_interrupted_search_ends_what_ran_and_leaves_what_had_ended(recorder: Recorder) -> None:
     finish(recorder, 0)
     epoch(recorder, trial(recorder, 1), 1)
-    recorder.interrupt()
+    recorder.interrupt(INTERRUPTED)
     states = {record.trial: (record.state, record.epochs) for record in read_results(recorder.folder.results)}
     assert states == {0: ("finished", 3), 1: ("interrupted", 1)}
 
 
 def test_a_search_that_is_interrupted_before_its_first_trial_has_an_empty_table(recorder: Recorder) -> None:
-    recorder.interrupt()
+    recorder.interrupt(INTERRUPTED)
     assert read_results(recorder.folder.results) == []
 
 

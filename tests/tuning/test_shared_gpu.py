@@ -31,9 +31,10 @@ config = load_run(yaml, profile="laptop", overrides=[
 ])
 folder, console = RunFolder(Path(run)), Console(quiet=True)
 ray.init(address="local", num_cpus=4, num_gpus=1, include_dashboard=False, log_to_driver=False, _temp_dir=temporary)
-with stage(config, folder, Home(Path(home)), console) as (plan, resources):
+with stage(config, folder, Home(Path(home)), console) as begun:
     jobs = [Job("", seed, config.trial.model_dump(mode="json")) for seed in range(4)]
-    run_trials(plan, folder, resources, console, searcher=GivenTrials(jobs), num_trials=len(jobs))
+    run_trials(begun, folder, console, searcher=GivenTrials(jobs), num_trials=len(jobs))
+resources = begun.resources
 print("share", resources.gpus, resources.limit.gpu_share, "at once", resources.at_once)
 """
 

@@ -33,7 +33,7 @@ def draw(**fixed: object) -> tuple[TrialSettings, dict]:
             **fixed,
         }
     )
-    return SettingsSpace(SPACE, TrialSettings()).draw(trial), trial.params  # type: ignore[arg-type]
+    return SettingsSpace(SPACE, TrialSettings()).draw(trial), trial.params
 
 
 def test_a_draw_becomes_validated_settings() -> None:
@@ -89,7 +89,7 @@ def test_a_memory_of_its_own_is_drawn_only_for_a_source_that_is() -> None:
     }
     trial = optuna.trial.FixedTrial({"source.a": True, "source.b": False, "sources.a.memory": "spatiotemporal/0"})
     base = TrialSettings.model_validate({"distil": {"memories": {"b": "cell/1"}}})
-    settings = SettingsSpace(space, base).draw(trial)  # type: ignore[arg-type]
+    settings = SettingsSpace(space, base).draw(trial)
     assert settings.distil.memories == {"a": "spatiotemporal/0", "b": "cell/1"}
 
 
@@ -117,5 +117,5 @@ def test_what_changes_nothing_beside_the_rest_is_not_drawn(decided: dict[str, st
     }
     rest = {"tmu.gate": "none", "distil.weight": 0.2, "distil.until": 0.5}
     trial = optuna.trial.FixedTrial({**rest, "tmu.merge": "mean", "distil.what": "memory", **decided})
-    SettingsSpace(space, TrialSettings(sources=("a",))).draw(trial)  # type: ignore[arg-type]
+    SettingsSpace(space, TrialSettings(sources=("a",))).draw(trial)
     assert set(trial.params) - set(decided) == left

@@ -61,9 +61,9 @@ def test_a_trial_after_another_equals_itself_in_a_new_worker_bit_for_bit(
     def run(name: str, chosen: list[Job]) -> Recorder:
         folder = RunFolder(tmp_path / name)
         searcher = GivenTrials(chosen)
-        return run_trials(plan, folder, resources, QUIET, searcher=searcher, num_trials=len(chosen), callbacks=[watch])
+        return run_trials(begun, folder, QUIET, searcher=searcher, num_trials=len(chosen), callbacks=[watch])
 
-    with stage(config, RunFolder(tmp_path / "stage"), tiny_home, QUIET) as (plan, resources):
+    with stage(config, RunFolder(tmp_path / "stage"), tiny_home, QUIET) as begun:
         after, alone = run("after", jobs(A, B)), run("alone", jobs(B))
     first, second, third = (pid for pid, *_ in watch.seen)
     assert first == second != third
@@ -79,9 +79,9 @@ def test_a_trial_after_another_equals_itself_in_a_new_worker_bit_for_bit(
 @pytest.mark.timeout(180)  # 20 trials
 def test_a_worker_does_not_grow_from_trial_to_trial(tiny_home: Home, tiny_config: Config, tmp_path: Path) -> None:
     config, watch, chosen = tiny_config("resources.trials_at_once=1", "training.epochs=1"), Watch(), jobs(*[A, B] * 10)
-    with stage(config, RunFolder(tmp_path / "stage"), tiny_home, QUIET) as (plan, resources):
+    with stage(config, RunFolder(tmp_path / "stage"), tiny_home, QUIET) as begun:
         folder, searcher = RunFolder(tmp_path / "r"), GivenTrials(chosen)
-        run_trials(plan, folder, resources, QUIET, searcher=searcher, num_trials=len(chosen), callbacks=[watch])
+        run_trials(begun, folder, QUIET, searcher=searcher, num_trials=len(chosen), callbacks=[watch])
     pids, resident, threads, files = zip(*watch.seen, strict=True)
     assert len(set(pids)) == 1
     assert len(pids) == 20

@@ -1,0 +1,64 @@
+"""`running.json`: the trials that run now, so that a search whose driver dies can go on with them."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, FailFast, NonNegativeFloat, NonNegativeInt
+
+from platform.config.bounded import LARGE_BYTES, Refused, parse_json, read_bounded
+from platform.config.errors import UserError
+from platform.config.model import Model
+from platform.results.record import Scores, Settings, TrialId, TrialNumber
+from platform.results.replacing import replace_text
+
+SCHEMA_VERSION = 1
+
+
+class RunningTrial(Model):
+    """A trial that has started and not ended. `curve` has an entry an epoch, as in its record."""
+
+    model_config = ConfigDict(allow_inf_nan=True, ser_json_inf_nan="constants")
+
+    trial: TrialNumber
+    id: TrialId
+    seed: int
+    settings: Settings
+    curve: Annotated[tuple[Scores, ...], FailFast()] = ()
+    row: Scores = {}  # all numbers of its last epoch
+    spent_s: NonNegativeFloat = 0.0  # of wall time, in all the drivers that ran it
+    restarts: NonNegativeInt = 0
+
+
+class Running(Model):
+    """The file: all of them, with what the search has used so far, by all the drivers that ran it."""
+
+    schema_version: int = SCHEMA_VERSION
+    trials: Annotated[tuple[RunningTrial, ...], FailFast()] = ()
+    wall_s: NonNegativeFloat = 0.0
+    gpu_s: NonNegativeFloat = 0.0  # each GPU, or share of one, for as long as it was held
+
+
+class _Version(BaseModel):
+    """What the files of all releases say."""
+
+    schema_version: int = 0
+
+
+def write_running(path: Path, running: Running) -> None:
+    """A reader sees the old file or the new one, and so does whoever comes after a loss of power."""
+    replace_text(path, running.model_dump_json())
+
+
+def read_running(path: Path) -> Running:
+    """Nothing, where there is no file. Raises UserError for one that is damaged or of a later release."""
+    try:
+        content = read_bounded(path, LARGE_BYTES)
+        version = parse_json(content, _Version).schema_version
+        running = parse_json(content, Running) if version <= SCHEMA_VERSION else None
+    except FileNotFoundError:
+        return Running()
+    except (OSError, Refused) as fault:
+        raise UserError(f"{path} cannot be read ({fault}). Delete it: its trials then begin anew.") from None
+    if running is None:
+        raise UserError(f"{path} was written by a later release. Update with `pip install -U transferable-memory`.")
+    return running

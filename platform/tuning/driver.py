@@ -1,0 +1,76 @@
+"""Whose run folder it is while a search runs: one driver at a time, which another terminal can ask to end."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+
+from filelock import FileLock, Timeout
+
+from platform.config.errors import UserError
+from platform.results.run_folder import RunFolder
+
+ENDS_WITHIN_S = 60.0
+
+
+@contextlib.contextmanager
+def driving(folder: RunFolder) -> Iterator[None]:
+    """Hold the run folder; freed by itself when the process dies. Raises UserError where a search runs in it."""
+    lock = FileLock(folder.lock)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(
+            f"a search runs in {folder.path} ({_driver(folder)}). Wait for it, or end it: "
+            f"python -m platform.search --stop {folder.path}"
+        ) from None
+    try:
+        folder.driver.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
+        yield
+    finally:
+        folder.driver.unlink(missing_ok=True)
+        lock.release()
+        folder.lock.unlink(missing_ok=True)
+
+
+def stop(folder: RunFolder) -> None:
+    """As Ctrl-C in its terminal would; returns when it has ended. Raises UserError where none runs, or elsewhere."""
+    if not is_driven(folder):
+        raise UserError(f"no search runs in {folder.path}.")
+    try:
+        driver = json.loads(folder.driver.read_text())
+        host, pid = str(driver["host"]), int(driver["pid"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UserError(f"{folder.driver} does not tell who runs the search. Press Ctrl-C in its terminal.") from None
+    if host != socket.gethostname():
+        raise UserError(f"the search in {folder.path} runs on {host}: stop it there.")
+    os.kill(pid, signal.SIGINT)
+    ends = time.monotonic() + ENDS_WITHIN_S
+    while is_driven(folder):
+        if time.monotonic() > ends:
+            raise UserError(f"the search (process {pid}) has not ended within {ENDS_WITHIN_S:.0f} s.")
+        time.sleep(0.1)
+
+
+def is_driven(folder: RunFolder) -> bool:
+    """Does a search run in it?"""
+    if not folder.lock.is_file():
+        return False
+    lock = FileLock(folder.lock)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
+    return False
+
+
+def _driver(folder: RunFolder) -> str:
+    try:
+        driver = json.loads(folder.driver.read_text())
+        return f"process {driver['pid']} on {driver['host']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "of another process"

@@ -1,0 +1,179 @@
+"""A trial as its run recorded it, found by `RUN/TRIAL`, and whether it can be made again here.
+
+Other code, packages or machines are told: then bits may differ. Other clips or sources are refused.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import torch
+from pydantic import ValidationError
+
+from platform.bank.bank import Bank
+from platform.benchmarks.benchmark import Benchmark
+from platform.benchmarks.store import repair
+from platform.config.errors import UserError
+from platform.config.home import Home
+from platform.config.load import load_resolved
+from platform.config.run import RunConfig
+from platform.config.trial import TrialSettings
+from platform.results.progress import RunningTrial, read_running
+from platform.results.record import TrialRecord, read_results
+from platform.results.run_folder import RunFolder
+from platform.tuning.made_with import SHORT, RunProvenance, differences, made_with
+from platform.tuning.target import TargetPlan
+
+TRAINED_ON: tuple[Literal["train", "validation"], ...] = ("train", "validation")  # what a trial sees of a benchmark
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A trial of a run folder: its record, the run's configuration, and what that was made of."""
+
+    folder: RunFolder
+    config: RunConfig
+    provenance: RunProvenance
+    record: TrialRecord
+
+    @classmethod
+    def read(cls, trial: str) -> "Recorded":
+        """`trial` is RUN/NUMBER: `runs/long/17`, `runs/long/00017`, `runs/long/trials/00017`.
+
+        Raises UserError where there is no such run or trial, or nothing of it can be compared.
+        """
+        folder, number = _run_and_number(Path(trial))
+        config, records = load_resolved(folder.config), _records(folder)
+        if number not in records:
+            raise UserError(f"{folder.path} has no trial {number}; it has {_listed(records)}.")
+        record = records[number]
+        if record.epochs == 0 and record.state != "failed":
+            raise UserError(
+                f"trial {number} of {folder.path} has no whole epoch on record, so nothing can be compared."
+            )
+        return cls(folder, config, _provenance(folder), record)
+
+    @cached_property
+    def settings(self) -> TrialSettings:
+        return TrialSettings.model_validate(self.record.settings)
+
+    @property
+    def num_epochs(self) -> int:
+        """That a replay trains: those on record, and the one in which it failed."""
+        more = self.record.state == "failed"
+        return min(self.record.epochs + more, self.config.training.epochs)
+
+    @property
+    def threads(self) -> int:
+        """With which it was trained."""
+        return self.provenance.threads or self.config.resources.threads_per_trial
+
+    @property
+    def device(self) -> str:
+        """On which it is trained now: a GPU where it was trained on one and there is one."""
+        if not torch.cuda.is_available():
+            return "cpu"
+        has_gpu = self.provenance.hardware.get("gpu", "none") != "none" and self.config.resources.gpus_per_trial != 0
+        return self.provenance.device or ("cuda" if has_gpu else "cpu")
+
+    def unlike(self) -> list[str]:
+        """What is not as it was when the run was made, a sentence each: then bits may differ."""
+        return differences(self.provenance, made_with(self.folder, self.config, self.device))
+
+    def plan(self, home: Home) -> TargetPlan:
+        """What the trial was built from. Raises UserError where its clips or its sources are others by now."""
+        config = self.config
+        alone = config.model_copy(update={"training": config.training.model_copy(update={"readers": 0})})
+        plan = TargetPlan(alone, home, self._entries(Bank(home.bank)))
+        self._refuse_other_clips(plan.benchmark())
+        return plan
+
+    def _entries(self, bank: Bank) -> dict[str, str]:
+        entries = {}
+        for name in sorted(self.record.source_columns()):
+            if (used := self.provenance.sources.get(name)) is None:
+                raise UserError(f"{self.folder.provenance} does not tell the weights of source {name!r}.")
+            entry, recorded = used.entry, used.weights_sha256
+            found = bank.card(entry).weights_sha256 if entry in bank.entries() else None
+            if found != recorded:
+                what = "is not in the bank" if found is None else f"has others there ({found[:SHORT]})"
+                raise UserError(
+                    f"source {name!r} of this run is {entry} with weights {recorded[:SHORT]}, which {what}: another "
+                    f"source makes another experiment. Copy {entry} into {bank.root} from where the run was made."
+                )
+            entries[name] = entry
+        return entries
+
+    def _refuse_other_clips(self, benchmark: Benchmark) -> None:
+        fingerprints, store = self.provenance.fingerprints, benchmark.store
+        for split in TRAINED_ON:
+            found, recorded = benchmark.blocks(split).fingerprint, fingerprints.get(split)
+            if recorded is not None and found != recorded:
+                raise UserError(
+                    f"the {split} clips of {benchmark.label} in {store.path} have fingerprint {found[:SHORT]}, those "
+                    f"of this run had {recorded[:SHORT]}: other clips make another experiment. Set TMU_HOME to where "
+                    f"those lie, or prepare them from the same files as then. {repair(store.path, store.manifest)}"
+                )
+
+
+def _run_and_number(trial: Path) -> tuple[RunFolder, int]:
+    """Raises UserError for what is no number in a run folder, naming the trials where it can."""
+    folder = RunFolder(trial.parent)
+    if trial.parent.name == folder.trials.name and not folder.config.is_file():
+        folder = RunFolder(trial.parent.parent)
+    if trial.name.isascii() and trial.name.isdecimal():
+        if not folder.path.is_dir():
+            raise UserError(f"there is no run {folder.path}. Give RUN/TRIAL, for example runs/long/17.")
+        return folder, int(trial.name)
+    for run in (RunFolder(trial), folder):
+        if run.config.is_file():
+            there = _listed(_records(run))
+            raise UserError(f"{trial} names no trial of {run.path}, which has {there}. Give its number: {run.path}/0.")
+    raise UserError(f"{trial} is no RUN/TRIAL. Give a run folder and a trial's number, for example runs/long/17.")
+
+
+def _records(folder: RunFolder) -> dict[int, TrialRecord]:
+    """By number: those in the results, and of a search that was killed those that ran, up to their last epoch."""
+    records = {record.trial: record for record in read_results(folder.results)} if folder.results.is_file() else {}
+    for trial in read_running(folder.running).trials:
+        records.setdefault(trial.trial, _interrupted(trial))
+    return dict(sorted(records.items()))
+
+
+def _interrupted(trial: RunningTrial) -> TrialRecord:
+    return TrialRecord(
+        trial=trial.trial,
+        id=trial.id,
+        state="interrupted",
+        seed=trial.seed,
+        settings=trial.settings,
+        curve=trial.curve,
+        epochs=len(trial.curve),
+    )
+
+
+def _provenance(folder: RunFolder) -> RunProvenance:
+    if not folder.provenance.is_file():
+        raise UserError(f"{folder.path} has no {folder.provenance.name}: what it was made of is not known.")
+    try:
+        return RunProvenance.model_validate_json(folder.provenance.read_bytes())
+    except (OSError, ValidationError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+        raise UserError(
+            f"{folder.provenance} cannot be read ({reason}). Copy it again from where the run was made."
+        ) from None
+
+
+def _listed(numbers: Mapping[int, TrialRecord]) -> str:
+    """`trials 0-5, 7`."""
+    spans: list[tuple[int, int]] = []
+    for number in sorted(numbers):
+        if spans and spans[-1][1] == number - 1:
+            spans[-1] = spans[-1][0], number
+        else:
+            spans.append((number, number))
+    if not spans:
+        return "none yet"
+    return "trials " + ", ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in spans)

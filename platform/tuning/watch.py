@@ -1,0 +1,101 @@
+"""What nobody tells the driver: a trial that hangs, and nodes that come and go."""
+
+import os
+import signal
+import time
+from typing import Any, Literal
+
+import ray
+from ray import tune
+from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from platform.results.incidents import Journal
+from platform.tuning.recorder import Recorder
+
+LEAST_LIMIT_S = 600.0
+TIMES_LONGEST = 10
+LOOK_AT_NODES_S = 2.0
+KILL_S = 20.0
+HELD_UP_S = 5.0  # Tune calls ten times a second
+
+
+class Watch(tune.Callback):
+    """Kills the process of a trial whose epoch takes too long, and notes which nodes are lost and which join."""
+
+    def __init__(self, epoch_minutes: float | Literal["auto"] | None, recorder: Recorder, journal: Journal) -> None:
+        self._epoch_minutes = epoch_minutes
+        self._recorder = recorder
+        self._journal = journal
+        self._heard: dict[int, float] = {}  # of each running trial: when
+        self._longest_s: float | None = None
+        self._called = time.monotonic()
+        self._held_up_s = 0.0
+        self._nodes: dict[str, str] = {}
+        self._looked_at_nodes = 0.0
+
+    @property
+    def limit_s(self) -> float | None:
+        """None while there is none."""
+        if self._epoch_minutes == "auto":
+            return None if self._longest_s is None else max(LEAST_LIMIT_S, TIMES_LONGEST * self._longest_s)
+        return None if self._epoch_minutes is None else 60 * self._epoch_minutes
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._heard[trial.config["trial"]] = self._now()
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        now, number = self._now(), trial.config["trial"]
+        self._longest_s = max(self._longest_s or 0.0, now - self._heard.get(number, now))
+        self._heard[number] = now
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        now, limit_s = self._now(), self.limit_s
+        for trial in trials:
+            number = trial.config["trial"]
+            if trial.status != "RUNNING" or limit_s is None or now - self._heard.get(number, now) <= limit_s:
+                continue
+            self._heard[number] = now
+            self._recorder.hung(number)
+            what = f"trial {number} has not ended an epoch in {limit_s / 60:.3g} min; its process is killed"
+            self._journal.note("hung", what, number)
+            kill_process(trial.temporary_state.ray_actor)
+        if now - self._looked_at_nodes > LOOK_AT_NODES_S:
+            self._looked_at_nodes = now
+            self._look_at_nodes()
+
+    def _now(self) -> float:
+        """Stands still while the driver itself waits, as for the study's database: no trial can be heard then."""
+        called = time.monotonic()
+        if called - self._called > HELD_UP_S:
+            self._held_up_s += called - self._called
+        self._called = called
+        return called - self._held_up_s
+
+    def _look_at_nodes(self) -> None:
+        there = {node["NodeID"]: node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
+        if self._nodes:
+            for node in self._nodes.keys() - there.keys():
+                self._journal.note("node", f"node {self._nodes[node]} ({node[:8]}) was lost")
+            for node in there.keys() - self._nodes.keys():
+                self._journal.note("node", f"node {there[node]} ({node[:8]}) joined")
+        self._nodes = there
+
+
+def kill_process(actor: Any) -> None:
+    """SIGKILL, on its node: a process that is stopped does not answer Ray, which asks it to end itself."""
+    state = ray._private.state.actors(actor._actor_id.hex())
+    node, pid = state["Address"]["NodeID"], int(state["Pid"])
+    task = ray.remote(_kill).options(
+        num_cpus=0, max_retries=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)
+    )
+    try:
+        ray.get(task.remote(pid), timeout=KILL_S)
+    except RayError:  # the node is gone, and the process with it
+        ray.kill(actor)
+
+
+def _kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
