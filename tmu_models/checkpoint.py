@@ -4,17 +4,15 @@ A file is `torch.save` of a state dict, alone or under `net_param` (the TMU and 
 (Lightning); keys may begin with `module.` or `model.`. Those of the public codes are taken by `reference.py`.
 """
 
-import pickle
 import re
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from tmu_models.errors import CheckpointError, ShapeError
 from tmu_models.network import VideoPredictor
+from tmu_models.torch_file import read_state_dict
 
 OUTPUT = "conv_last.weight"  # the 1x1 convolution from the last layer to patches
 
@@ -63,29 +61,8 @@ def load_own_checkpoint(
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
     """The state dict in a checkpoint file, float32 and finite. Raises CheckpointError for any other file."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of pickles that the refusal below is about
-            content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise CheckpointError(f"{path} does not exist; give the path of a checkpoint file") from None
-    except pickle.UnpicklingError:
-        raise CheckpointError(
-            f"{path} is damaged or holds more than plain tensors, which is not loaded for safety. "
-            "Save it again as torch.save(model.state_dict(), path)."
-        ) from None
-    except (RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, OSError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise CheckpointError(f"{path} is cut off or no checkpoint ({reason}). Copy it again.") from None
-    for wrapper in ("net_param", "state_dict"):
-        if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
-            content = content[wrapper]
-    if not isinstance(content, dict) or not content or not all(isinstance(v, torch.Tensor) for v in content.values()):
-        raise CheckpointError(f"{path} holds no mapping of names to tensors; save model.state_dict()")
-    for name, value in content.items():
-        if value.layout != torch.strided or value.is_meta or value.is_complex():
-            raise CheckpointError(f"{path}: weight {name} is no plain array of real numbers; save model.state_dict()")
-    weights = {re.sub(r"^(module\.|model\.)+", "", str(key)): value.float() for key, value in content.items()}
+    content = read_state_dict(path)
+    weights = {re.sub(r"^(module\.|model\.)+", "", key): value.float() for key, value in content.items()}
     for name, value in weights.items():
         if not torch.isfinite(value).all():
             raise CheckpointError(f"{path}: weight {name} is not finite (NaN or infinity); train or copy it again")

@@ -3,12 +3,13 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, NonNegativeInt, PositiveInt
+from pydantic import ConfigDict, Field, NonNegativeInt, PositiveInt
 
 from platform.config.model import Model
 from platform.config.network import NetworkConfig
+from platform.config.run import MOST_SOURCES
 from platform.config.training import PretrainingConfig
 from platform.config.trial import GateConfig
 
@@ -29,7 +30,8 @@ class Transfer(Model):
     """The TMU layers of a source that was itself a target."""
 
     gates: GateConfig
-    sources: dict[str, PositiveInt]  # channels of the memories it distils, by name
+    # Channels of the memories it distils, by name.
+    sources: Annotated[dict[str, PositiveInt], Field(max_length=MOST_SOURCES)]
 
 
 class Card(Model):

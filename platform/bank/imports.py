@@ -38,7 +38,7 @@ def import_checkpoint(
     norm); without it such a source runs at the size of the clips it is shown. Raises UserError for a file that is not
     what it is said to be, a name that is taken or not plain, and a frame size that contradicts the weights.
     """
-    if not PLAIN_NAME.match(name):
+    if not PLAIN_NAME.fullmatch(name):
         raise UserError(f"{name!r} is no name for a source: use letters, digits, dash, underscore")
     if name in bank.entries() and not replace:
         raise UserError(f"the bank has a source {name!r} already. Choose another --name, or give --replace.")

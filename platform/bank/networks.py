@@ -2,11 +2,30 @@
 
 from collections.abc import Mapping
 
+import torch
+
 from platform.bank.card import Card
 from platform.config.errors import UserError
 from platform.config.network import NetworkConfig
 from platform.config.trial import GateConfig
 from tmu_models import ShapeError, VideoPredictor
+from tmu_models.families import cell_class
+
+
+def shapes_of_card(card: Card) -> dict[str, torch.Size] | None:
+    """The weights of the network that a card describes, by name, of whatever size: nothing is set aside for them.
+
+    None of a family that is not installed, or cannot be built without memory. Raises UserError as `build_from_card`.
+    """
+    try:
+        cell_class(card.network.family)
+    except ShapeError:
+        return None
+    try:
+        with torch.device("meta"):
+            return {name: weight.shape for name, weight in build_from_card(card).state_dict().items()}
+    except NotImplementedError:
+        return None
 
 
 def build_from_card(card: Card) -> VideoPredictor:
@@ -15,8 +34,10 @@ def build_from_card(card: Card) -> VideoPredictor:
         network = build_network(card.network, channels=card.channels, frame_size=card.frame_size)
         if card.transfer is not None:
             add_gates(network, card.transfer.gates, card.transfer.sources, trained=True)
-    except ShapeError as error:
-        raise UserError(f"source {card.name!r} cannot be built: {error}") from None
+    except NotImplementedError:
+        raise
+    except (ShapeError, RuntimeError, OverflowError, TypeError) as error:  # all but the first for sizes beyond 64 bits
+        raise UserError(f"source {card.name!r} cannot be built: {str(error).splitlines()[0]}") from None
     return network
 
 

@@ -7,16 +7,20 @@ themselves, which may be very many, are rows of `videos.arrow`.
 import hashlib
 import json
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveInt, ValidationError
+from pydantic import BaseModel, FailFast, Field
 
 from platform.benchmarks.encoding import Encoding
 from platform.benchmarks.videos import VideoEntry
+from platform.config.bounded import Refused, parse_json
 from platform.config.model import Model
 
 SCHEMA_VERSION = 2
 MANIFEST_FILE = "manifest.json"
+
+Count = Annotated[int, Field(gt=0, lt=1 << 62)]
+Side = Annotated[int, Field(gt=0, le=1 << 16)]  # pixels
 
 
 class SkippedFile(Model):
@@ -30,7 +34,7 @@ class StoredFile(Model):
     """One Arrow file. Its size tells a truncated copy apart before anything is mapped."""
 
     file: Annotated[str, Field(pattern=r"^\w[\w.-]*$")]  # a plain name: a manifest cannot point out of its folder
-    num_bytes: PositiveInt
+    num_bytes: Count
 
 
 class Manifest(Model):
@@ -39,19 +43,19 @@ class Manifest(Model):
     schema_version: Literal[2] = 2
     dataset: str
     synthetic: bool
-    frame_size: tuple[PositiveInt, PositiveInt]  # (H, W)
-    channels: PositiveInt
+    frame_size: tuple[Side, Side]  # (H, W)
+    channels: Annotated[int, Field(gt=0, le=1 << 10)]
     encoding: Encoding | None = None  # of a measured field; None: pictures
-    fingerprint: str
+    fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]  # a part of folders' names
     inputs: str  # sha256 over the recordings' keys: the same inputs need not be prepared twice
     reader_version: str
     provenance: dict[str, str]
-    skipped: tuple[SkippedFile, ...]
-    shards: tuple[StoredFile, ...]
+    skipped: Annotated[tuple[SkippedFile, ...], FailFast()]
+    shards: Annotated[tuple[StoredFile, ...], FailFast()]
     videos: StoredFile  # `videos.arrow`
     hashes: StoredFile  # `hashes.arrow`
-    num_videos: PositiveInt
-    num_frames: PositiveInt
+    num_videos: Count
+    num_frames: Count
 
     @property
     def num_bytes(self) -> int:
@@ -59,21 +63,18 @@ class Manifest(Model):
         return sum(shard.num_bytes for shard in self.shards)
 
 
+class _Version(BaseModel):
+    """What the manifests of all versions say."""
+
+    schema_version: Any = None
+
+
 def parse_manifest(content: str | bytes) -> Manifest:
-    """Raises ValueError, in words that follow a file's name, where it is no manifest of this version."""
-    try:
-        raw = json.loads(content)
-    except (ValueError, RecursionError) as fault:
-        raise ValueError(f"cannot be read ({fault})") from fault
-    schema = raw.get("schema_version") if isinstance(raw, dict) else None
+    """Raises Refused where it is no manifest of this version."""
+    schema = parse_json(content, _Version).schema_version
     if schema != SCHEMA_VERSION:
-        raise ValueError(f"has schema version {schema}, this version reads {SCHEMA_VERSION}")
-    try:
-        return Manifest.model_validate_json(content)
-    except ValidationError as fault:
-        first = fault.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise ValueError(f"is damaged ({place}: {first['msg']})") from fault
+        raise Refused(f"has schema version {str(schema)[:20]}, this version reads {SCHEMA_VERSION}")
+    return parse_json(content, Manifest)
 
 
 def content_fingerprint(

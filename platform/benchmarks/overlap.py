@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from platform.benchmarks.arrow_file import ArrowFile
 from platform.benchmarks.encoding import MISSING
+from platform.config.bounded import Refused
 from platform.config.errors import UserError
 
 HASHES_FILE = "hashes.arrow"
@@ -36,8 +38,15 @@ def write_hashes(file: Path, hashes: np.ndarray) -> None:
 
 
 def read_hashes(file: Path) -> np.ndarray:
-    """uint64 (frames,), of all videos one after the other, mapped."""
-    return pa.ipc.open_file(pa.memory_map(str(file))).read_all()["hash"].to_numpy()
+    """uint64 (frames,), of all videos one after the other, mapped. Raises OSError, and Refused for other files."""
+    stored = ArrowFile(file)
+    stored.require(_SCHEMA)
+    if stored.num_batches > 1:
+        raise Refused("is in several pieces")
+    table = pa.Table.from_batches([stored.batch(number) for number in range(stored.num_batches)], _SCHEMA)
+    if table["hash"].null_count:
+        raise Refused("is damaged: it lacks values")
+    return table["hash"].to_numpy()
 
 
 def refuse_shared_frames(

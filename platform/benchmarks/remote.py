@@ -4,6 +4,7 @@ The storage is whatever `pyarrow.fs` opens by a URI, S3 and its like above all; 
 reads from it: a node maps its own copy. Credentials come from where the storage's own tools look for them.
 """
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,10 +17,12 @@ from platform.benchmarks.disk_space import FULL, SPARE_BYTES
 from platform.benchmarks.manifest import MANIFEST_FILE, Manifest, parse_manifest
 from platform.benchmarks.store import FrameStore
 from platform.benchmarks.store_writer import locked
+from platform.config.bounded import LARGE_BYTES, Refused
 from platform.config.errors import UserError
 from platform.config.home import Home
 
 BENCHMARKS = "benchmarks"  # below the remote folder, as below TMU_HOME
+_NAME = re.compile(r"\w[\w.-]*")
 
 Report = Callable[[int, int, str], None]  # bytes done, of how many, the file just done
 
@@ -48,6 +51,7 @@ class RemoteBenchmarks:
         with self._told("read"):
             there = self._files.get_file_info(fs.FileSelector(self._root, allow_not_found=True))
             folders = [info.base_name for info in there if info.type == fs.FileType.Directory]
+            folders = [name for name in folders if _NAME.fullmatch(name)]  # what is fetched lies in a folder so named
             manifests = self._files.get_file_info([f"{self._root}/{name}/{MANIFEST_FILE}" for name in folders])
         whole = [info.type == fs.FileType.File for info in manifests]  # the manifest is published last
         return sorted(name for name, is_whole in zip(folders, whole, strict=True) if is_whole)
@@ -60,6 +64,8 @@ class RemoteBenchmarks:
         Goes on where a fetch was interrupted. What is here is compared with what was published only where asked for:
         then another is replaced, or refused. Raises UserError where it is damaged or the disk is too small.
         """
+        if not _NAME.fullmatch(name):
+            raise UserError(f"{name!r} is no name of a benchmark. Give one that is published, as kth-64.")
         target = benchmarks / name
         benchmarks.mkdir(parents=True, exist_ok=True)
         with locked(target, lambda: report(0, 0, "another process fetches it; waiting")):
@@ -118,10 +124,12 @@ class RemoteBenchmarks:
 
     def _manifest(self, name: str) -> Manifest:
         with self._told("read"), self._files.open_input_stream(f"{self._root}/{name}/{MANIFEST_FILE}") as source:
-            content = source.read()
+            content = source.read(LARGE_BYTES + 1)
         try:
+            if len(content) > LARGE_BYTES:
+                raise Refused("is longer than any manifest")
             return parse_manifest(content)
-        except ValueError as fault:
+        except Refused as fault:
             raise UserError(f"{self._place(name)}/{MANIFEST_FILE} {fault}. Publish it again with --replace.") from fault
 
     def _fetch_files(self, name: str, manifest: Manifest, partial: Path, report: Report) -> None:
@@ -137,6 +145,7 @@ class RemoteBenchmarks:
             temporary = partial / f"{stored}.tmp"
             try:
                 with self._told("read"):
+                    self._check_size(name, stored, files[stored])
                     self._copy(f"{self._root}/{name}/{stored}", self._files, str(temporary), fs.LocalFileSystem())
             except UserError as fault:
                 cause = fault.__cause__
@@ -146,6 +155,15 @@ class RemoteBenchmarks:
             temporary.replace(partial / stored)
             done += files[stored]
             report(done, total, stored)
+
+    def _check_size(self, name: str, stored: str, promised: int) -> None:
+        """Room was looked for by the manifest: a longer file would fill the disk."""
+        size = self._files.get_file_info(f"{self._root}/{name}/{stored}").size
+        if size is not None and size != promised:
+            raise UserError(
+                f"{self._place(name)}/{stored} has {size} bytes, its manifest says {promised}. Publish it again with "
+                "--replace."
+            )
 
     @staticmethod
     def _copy(source: str, source_files: fs.FileSystem, target: str, target_files: fs.FileSystem) -> None:

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from pydantic import ValidationError
 
 from platform.benchmarks.loading import Loaded
 from platform.benchmarks.manifest import SkippedFile, StoredFile
 from platform.benchmarks.recording import Recording, UnusableFile, usable_ranges
-from platform.benchmarks.store import COLUMN, frame_type
+from platform.benchmarks.store import COLUMN, shard_schema
 from platform.benchmarks.videos import VideoEntry
+from platform.config.bounded import LARGE_BYTES, Refused, read_json
 from platform.config.model import Model
 
 NOTES = "*.arrow.json"  # of finished shards; in a store, which does not look at them, they are left from a kill
@@ -40,7 +40,7 @@ class StoreWriter:
         self.finished: list[_FinishedShard] = []
         self._shape = shape  # (H, W, C)
         self._shard_bytes = shard_bytes
-        self._schema = pa.schema([pa.field(COLUMN, frame_type(*self._shape), nullable=False)])
+        self._schema = shard_schema(*self._shape)
         self._sink: pa.OSFile | None = None
         self._writer: pa.ipc.RecordBatchFileWriter | None = None
         self._begin()
@@ -60,9 +60,9 @@ class StoreWriter:
         while True:
             note = self.partial / f"{_shard_name(len(self.finished))}.json"
             try:
-                done = _FinishedShard.model_validate_json(note.read_bytes())
+                done = read_json(note, _FinishedShard, LARGE_BYTES)
                 whole = (self.partial / done.shard.file).stat().st_size == done.shard.num_bytes
-            except (OSError, ValidationError):
+            except (OSError, Refused):
                 break
             if not whole or list(done.keys) != keys[position : position + len(done.keys)]:
                 break

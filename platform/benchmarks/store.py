@@ -7,8 +7,10 @@ reader opens it and a slice of a video is an address in the page cache. Writing 
 
 import hashlib
 import math
+import shlex
 from array import array
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,23 +18,30 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from platform.benchmarks.arrow_file import ArrowFile
 from platform.benchmarks.manifest import MANIFEST_FILE, Manifest, parse_manifest
 from platform.benchmarks.overlap import read_hashes
 from platform.benchmarks.videos import VideoTable
+from platform.config.bounded import LARGE_BYTES, Refused, check_stays_within, read_bounded
 from platform.config.errors import UserError
 
 COLUMN = "frames"
+PREPARE = ["python", "-m", "platform.prepare"]
 
 
 def frame_type(height: int, width: int, channels: int) -> pa.DataType:
     return pa.fixed_shape_tensor(pa.uint8(), (height, width, channels))
 
 
+def shard_schema(height: int, width: int, channels: int) -> pa.Schema:
+    return pa.schema([pa.field(COLUMN, frame_type(height, width, channels), nullable=False)])
+
+
 @dataclass(frozen=True)
 class _Shard:
     """One mapped file: as Arrow reads it, and its bare bytes, of which every video's frames are a slice."""
 
-    reader: pa.ipc.RecordBatchFileReader
+    file: ArrowFile
     content: np.ndarray  # uint8, read-only
 
 
@@ -50,6 +59,7 @@ class FrameStore:
         self._shard_numbers = array("i", videos.shards.tobytes())
         self._frame_shape = (*manifest.frame_size, manifest.channels)
         self._frame_bytes = math.prod(self._frame_shape)
+        self._schema = shard_schema(*self._frame_shape)
 
     def __reduce__(self) -> tuple[Callable[[Path], "FrameStore"], tuple[Path]]:
         return FrameStore.open, (self.path,)
@@ -71,9 +81,12 @@ class FrameStore:
                 raise UserError(f"{file} {fault}: {size} of {stored.num_bytes} bytes. {repair(path, manifest)}")
         file = path / manifest.videos.file
         try:
-            videos = VideoTable.read(file)
-        except (pa.ArrowException, OSError, ValueError) as fault:
-            raise UserError(f"{file} is damaged ({fault}). {repair(path, manifest)}") from fault
+            for stored in (*manifest.shards, manifest.videos, manifest.hashes):
+                check_stays_within(file := path / stored.file, path)
+            videos = VideoTable.read(file := path / manifest.videos.file)
+            _check_fits(videos, manifest)
+        except (OSError, Refused) as fault:
+            raise UserError(f"{file} is damaged (it {fault}). {repair(path, manifest)}") from fault
         if len(videos) != manifest.num_videos:
             raise UserError(f"{file} has {len(videos)} of {manifest.num_videos} videos. {repair(path, manifest)}")
         return cls(path, manifest, videos)
@@ -123,8 +136,8 @@ class FrameStore:
         file = self.path / self.manifest.hashes.file
         try:
             hashes = read_hashes(file)
-        except (pa.ArrowException, OSError, KeyError) as fault:
-            raise UserError(f"{file} is damaged ({fault}). {repair(self.path, self.manifest)}") from fault
+        except (OSError, Refused) as fault:
+            raise UserError(f"{file} is damaged (it {fault}). {repair(self.path, self.manifest)}") from fault
         if len(hashes) != self.manifest.num_frames:
             raise UserError(f"{file} has {len(hashes)} hashes, not one a frame. {repair(self.path, self.manifest)}")
         return hashes
@@ -140,17 +153,23 @@ class FrameStore:
         return place
 
     def _map(self, number: int) -> _Shard:
-        file = self.path / self.manifest.shards[number].file
+        stored = self.manifest.shards[number].file
         try:
-            content = pa.memory_map(str(file)).read_buffer()
-            return _Shard(pa.ipc.open_file(content), np.frombuffer(content, np.uint8))
-        except (pa.ArrowInvalid, OSError) as fault:
-            raise UserError(f"{file} is damaged ({fault}). {repair(self.path, self.manifest)}") from fault
+            file = ArrowFile(self.path / stored)
+            file.require(self._schema)
+            return _Shard(file, np.frombuffer(file.content, np.uint8))
+        except (OSError, Refused) as fault:
+            raise UserError(
+                f"{self.path / stored} is damaged (it {fault}). {repair(self.path, self.manifest)}"
+            ) from fault
 
     def _read(self, shard: _Shard, video: int) -> np.ndarray:
         try:
-            frames = shard.reader.get_batch(self.videos.batch(video)).column(COLUMN).to_numpy_ndarray()
-        except (pa.ArrowException, OSError, KeyError, AttributeError, ValueError) as fault:
+            batch = shard.file.batch(self.videos.batch(video))
+            if batch.num_rows * self._frame_bytes > len(shard.content):
+                raise Refused("has a video that is longer than itself")
+            frames = batch.column(0).to_numpy_ndarray()
+        except (pa.ArrowException, OSError, ValueError) as fault:
             raise self._damaged(video, str(fault)) from fault
         if frames.dtype != np.uint8 or frames.shape != (self.videos.num_frames[video], *self._frame_shape):
             raise self._damaged(video, f"{self.videos[video].name} has shape {frames.shape}")
@@ -168,13 +187,26 @@ def _address(values: np.ndarray) -> int:
 def _read_manifest(path: Path) -> Manifest:
     file = path / MANIFEST_FILE
     try:
-        return parse_manifest(file.read_bytes())
+        check_stays_within(file, path)
+        return parse_manifest(read_bounded(file, LARGE_BYTES))
     except FileNotFoundError:
         raise UserError(f"{path} holds no prepared benchmark: {MANIFEST_FILE} is missing. {_remake(path)}") from None
     except OSError as fault:
         raise UserError(f"{file} cannot be read ({fault.strerror}). {_remake(path)}") from fault
-    except ValueError as fault:
+    except Refused as fault:
         raise UserError(f"{file} {fault}. {_remake(path)}") from fault
+
+
+def _check_fits(videos: VideoTable, manifest: Manifest) -> None:
+    """Raises Refused where videos cannot be in the files that the manifest names: later they are believed."""
+    frame_bytes = math.prod((*manifest.frame_size, manifest.channels))
+    most = np.array([shard.num_bytes // frame_bytes for shard in manifest.shards], np.int64)
+    if ((videos.shards < 0) | (videos.shards >= len(most))).any():
+        raise Refused("names a file that the manifest does not")
+    if (videos.num_frames > most[videos.shards]).any():
+        raise Refused("has a video that is longer than its file")
+    if videos.num_frames.sum() != manifest.num_frames:
+        raise Refused(f"has {videos.num_frames.sum()} of {manifest.num_frames} frames")
 
 
 def _remake(path: Path) -> str:
@@ -182,6 +214,9 @@ def _remake(path: Path) -> str:
 
 
 def repair(path: Path, manifest: Manifest) -> str:
-    """The command that makes this store again."""
-    command = manifest.provenance.get("command")
-    return f"Make it again with `{command} --replace`." if command else _remake(path)
+    """The command that makes this store again: quoted anew, for people copy it, whoever wrote the manifest."""
+    with suppress(ValueError):  # an open quote
+        words = shlex.split(manifest.provenance.get("command", ""))
+        if words[:3] == PREPARE:
+            return f"Make it again with `{shlex.join(words)} --replace`."
+    return _remake(path)

@@ -13,10 +13,13 @@ import numpy as np
 import pyarrow as pa
 from pydantic import NonNegativeInt, PositiveInt
 
+from platform.benchmarks.arrow_file import ArrowFile
+from platform.config.bounded import Refused
 from platform.config.model import Model
 from platform.config.splits import natural
 
 VIDEOS_FILE = "videos.arrow"
+LONGEST_NAME = 4096  # bytes of a group or category, as of a path
 
 _SCHEMA = pa.schema(
     [
@@ -63,8 +66,33 @@ class VideoTable:
 
     @classmethod
     def read(cls, file: Path) -> "VideoTable":
-        """Map the file. Raises OSError, pa.ArrowInvalid or ValueError where it is no such table."""
-        return cls(pa.ipc.open_file(pa.memory_map(str(file))).read_all())
+        """Map the file. Raises OSError, and Refused where it is no such table or contradicts itself."""
+        stored = ArrowFile(file)
+        stored.require(_SCHEMA)
+        if stored.num_batches > 1:
+            raise Refused("is in several pieces")
+        batches = [stored.batch(number, full=True) for number in range(stored.num_batches)]
+        table = cls(pa.Table.from_batches(batches, _SCHEMA))
+        table._check()
+        return table
+
+    def _check(self) -> None:
+        """Raises Refused where a row could not be one that `write` wrote."""
+        if not len(self):
+            return
+        texts = [self._encoded(name).dictionary for name in ("group", "category")]
+        ranges = self._table["ranges"].chunk(0)
+        if any(column.null_count for column in (*self._table.columns, *texts, ranges.values)):
+            raise Refused("is damaged: it lacks values")
+        if any(_longest(each) > LONGEST_NAME for each in texts):
+            raise Refused(f"is damaged: it has names of more than {LONGEST_NAME} bytes")
+        numbers = [self.shards, _as_numpy(self._table["batch"]), self.num_frames - 1]
+        if any(column.min() < 0 for column in numbers) or (np.diff(np.from_dlpack(ranges.offsets)) % 2).any():
+            raise Refused("is damaged: it has numbers that cannot be")
+        video, first, end = self.stretches.T
+        after = np.concatenate([[0], np.where(video[1:] == video[:-1], end[:-1], 0)])[: len(end)]
+        if not ((first >= after) & (first < end) & (end <= self.num_frames[video])).all():
+            raise Refused("is damaged: it has stretches beyond their videos, or over each other")
 
     def write(self, file: Path) -> None:
         with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, _SCHEMA) as writer:
@@ -156,6 +184,14 @@ class VideoTable:
     def _encoded(self, column: str) -> pa.DictionaryArray:
         chunks = self._table[column]
         return chunks.chunk(0) if chunks.num_chunks else pa.array([], _SCHEMA.field(column).type)
+
+
+def _longest(texts: pa.StringArray) -> int:
+    """Bytes of the longest text."""
+    if not len(texts):
+        return 0
+    offsets = np.frombuffer(texts.buffers()[1], np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    return int(np.diff(offsets).max())
 
 
 def _as_numpy(column: pa.ChunkedArray) -> np.ndarray:

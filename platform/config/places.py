@@ -1,29 +1,15 @@
-"""Reading YAML so that every value remembers its line.
+"""Reading YAML so that every value remembers its line, and a key written twice is a fault (PyYAML keeps the last)."""
 
-PyYAML's safe loader, with two repairs: a key written twice is a fault (PyYAML keeps the last), and `1e-4` is a
-number (YAML 1.1 reads it as a text).
-"""
-
-import re
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from platform.config.bounded import Refused, read_bounded
 from platform.config.errors import UserError
+from platform.config.safe_yaml import MOST_BYTES, parse_yaml
 
 Place = tuple[str | int, ...]
-
-
-class _Loader(yaml.SafeLoader):
-    """Safe, and with YAML 1.2's floats."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:\d[\d_]*)(?:\.\d*)?[eE][-+]?\d+$|^[-+]?\.\d+[eE][-+]?\d+$"),
-    list("-+0123456789."),
-)
 
 
 def read_yaml(path: Path) -> tuple[dict[str, Any], dict[Place, str], list[str]]:
@@ -32,23 +18,17 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], dict[Place, str], list[str]]:
     Raises UserError where the file cannot be read or is no mapping.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_bounded(path, MOST_BYTES).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read {path}: {error}. Give the path of a readable YAML file.") from None
-    loader = None
+    except Refused as fault:
+        raise UserError(f"{path} {fault}. Give the path of a YAML file.") from None
     try:
-        loader = _Loader(text)
-        root = loader.get_single_node()
-        data = loader.construct_document(root) if root is not None else None
+        data, root = parse_yaml(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path.name}:{mark.line + 1}:{mark.column + 1}" if mark else path.name
         raise UserError(f"{where}: not valid YAML: {getattr(error, 'problem', error)}. Mend this line.") from None
-    except RecursionError:
-        raise UserError(f"{path.name}: nested too deeply to be a configuration.") from None
-    finally:
-        if loader is not None:
-            loader.dispose()
     if not isinstance(data, dict):
         raise UserError(f"{path.name}: expected a mapping (`name: ...`), found {type(data).__name__}.")
     places: dict[Place, str] = {}

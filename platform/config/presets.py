@@ -66,7 +66,7 @@ def with_preset(benchmark: Mapping[str, Any]) -> dict[str, Any]:
     name = benchmark.get("preset")
     if name is None:
         return dict(benchmark)
-    if name not in PRESETS:
+    if not isinstance(name, str) or name not in PRESETS:
         raise ValueError(f"no benchmark preset {name!r}{nearest(str(name), PRESETS)}; known: {', '.join(PRESETS)}")
     preset = PRESETS[name]
     if benchmark.get("name", preset["name"]) != preset["name"]:

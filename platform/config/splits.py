@@ -35,6 +35,8 @@ SPLIT_PRESETS: dict[str, dict[str, Any]] = {
 _SHARE = re.compile(r"([0-9]{1,3})%\.\.([0-9]{1,3})%", re.ASCII)
 _NUMBERS = re.compile(r"([0-9]+)\s*-\s*([0-9]+)", re.ASCII)
 _MOST_NUMBERS = 10_000
+_MOST_GROUPS = 1_000_000
+_MOST_SHARES = 300
 _DIGITS = re.compile(r"([0-9]+)", re.ASCII)
 
 
@@ -51,6 +53,8 @@ def parse_groups(value: Any) -> Any:
             if high < low or high - low > _MOST_NUMBERS:
                 raise ValueError(f"{text!r} is not a range of groups; write the smaller number first")
             names += [str(number) for number in range(low, high + 1)]
+            if len(names) > _MOST_GROUPS:
+                raise ValueError(f"more than {_MOST_GROUPS} groups are named; name ranges a..b or shares instead")
         elif text:
             _check_range(text)
             names.append(text)
@@ -122,6 +126,8 @@ class SplitConfig(Model):
             for pattern in self.groups(name)
             if (share := _SHARE.fullmatch(pattern))
         ]
+        if len(shares) > _MOST_SHARES:
+            raise ValueError(f"{len(shares)} shares are named; {_MOST_SHARES} are enough, write longer ones")
         for (one, here, first, end), (other, there, begin, stop) in combinations(shares, 2):
             if one != other and first < stop and begin < end:
                 raise ValueError(f"{here} of {one} and {there} of {other} overlap; a group may be in one split only")

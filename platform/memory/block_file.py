@@ -11,6 +11,8 @@ from typing import BinaryIO
 import numpy as np
 import pyarrow as pa
 
+from platform.benchmarks.arrow_file import ArrowFile
+from platform.config.bounded import Refused, parse_json
 from platform.config.model import Model
 from platform.memory.request import MemoryIdentity, Request
 
@@ -106,12 +108,9 @@ def read_label(path: Path) -> BlockLabel:
 def map_block(path: Path) -> pa.RecordBatch:
     """The file's batch, mapped. Raises FileNotFoundError and other OSErrors as they come, DamagedBlock for the rest."""
     try:
-        with pa.memory_map(str(path)) as source:
-            return pa.ipc.open_file(source).get_batch(0)
-    except (pa.ArrowException, OSError, ValueError) as fault:
-        if getattr(fault, "errno", None) is not None:
-            raise  # not the file's fault: too many open files, no permission
-        raise DamagedBlock(f"{path} is no Arrow file: {fault}") from fault
+        return ArrowFile(path).batch(0)
+    except Refused as fault:
+        raise DamagedBlock(f"{path} {fault}") from fault
 
 
 def memories_of(batch: pa.RecordBatch) -> np.ndarray:
@@ -137,8 +136,8 @@ def check_block(batch: pa.RecordBatch, key: BlockKey) -> None:
 
 def _label(batch: pa.RecordBatch) -> BlockLabel:
     try:
-        return BlockLabel.model_validate_json(batch.schema.metadata[LABEL])
-    except (KeyError, TypeError, ValueError) as fault:
+        return parse_json(batch.schema.metadata[LABEL], BlockLabel)
+    except (KeyError, TypeError, Refused) as fault:
         raise DamagedBlock(f"a file has no label: {fault}") from fault
 
 

@@ -1,6 +1,7 @@
 """Arrays of clips in `.npy` files: mapped, never read whole, never unpickled; and numbers as the bytes of a picture."""
 
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 from numpy.lib import format as npy
@@ -9,7 +10,7 @@ from platform.benchmarks.formats.fields import by
 from platform.benchmarks.recording import UnusableFile
 
 # What a damaged or odd header raises.
-DAMAGED = (ValueError, EOFError, SyntaxError, TypeError, OverflowError, RecursionError, MemoryError)
+DAMAGED = (ValueError, EOFError, SyntaxError, TokenError, TypeError, OverflowError, RecursionError, MemoryError)
 
 
 def open_npy(file: Path) -> np.ndarray:

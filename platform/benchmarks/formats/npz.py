@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO
 
 import numpy as np
@@ -27,7 +28,8 @@ from platform.benchmarks.recording import UnusableFile
 MOST_LIST_BYTES = 16 << 20  # of an array that is read whole, such as times
 SAVE_AGAIN = "save it again with numpy.savez_compressed"
 
-# What a damaged or odd zip file raises: the last two for unknown compressions and passwords, ValueError for headers.
+# What a damaged or odd zip file raises: NotImplementedError and RuntimeError for unknown compressions and passwords,
+# ValueError and what follows those for headers, which numpy reads as Python's own words.
 DAMAGED = (
     zipfile.BadZipFile,
     zlib.error,
@@ -36,6 +38,10 @@ DAMAGED = (
     ValueError,
     NotImplementedError,
     RuntimeError,
+    SyntaxError,
+    TokenError,
+    TypeError,
+    MemoryError,
 )
 
 

@@ -1,0 +1,365 @@
+"""Whatever is done to a valid file, its reader returns a value or raises UserError, and never anything else.
+
+Files are damaged as bytes, and as what they mean: a value becomes another one, or none. Every reader goes through it
+in a process that may take so much memory and time (`limits.py`); the file that it fell over is left in its folder.
+"""
+
+import json
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from platform.bank.bank import Bank
+from platform.bank.card import Card, TrainingData, file_sha256
+from platform.bank.imports import import_checkpoint
+from platform.bank.networks import build_network
+from platform.benchmarks.recording import Found, Recording
+from platform.benchmarks.store import FrameStore
+from platform.benchmarks.store_writer import write_store
+from platform.config.errors import UserError
+from platform.config.load import SEARCH_SPACES, load_run
+from platform.config.network import NetworkConfig
+from platform.memory.block_file import BlockKey, DamagedBlock, block_batch, check_block, map_block, read_label
+from platform.results.comparison import Comparison
+from platform.results.incidents import read_incidents
+from platform.results.page import render_report
+from platform.results.progress import Running, RunningTrial, read_running, write_running
+from platform.results.record import TrialRecord, read_results, write_results
+from platform.results.run_folder import RunFolder
+from platform.results.serving import read_totals
+from platform.results.shared_study import read_shared_study
+from platform.results.summary import RunSummary
+from platform.training.checkpoint import saved_progress
+from tests.security.limits import ending_of
+from tests.security.test_results import arrays, incidents, put_records, record
+from tests.security.test_stores import IDENTITY, REQUEST, arrow_file, frames, memories
+
+Damage = Callable[[bytes], bytes]
+SECONDS = 5.0
+AT_ONCE = 50  # examples of one seed
+
+ODD_BYTES = [
+    *(b"[", b"{", b"}", b"]", b":", b",", b'"', b"&a ", b"*a", b"<<: ", b"!!int ", b"? ", b"- ", b"\n", b"\t", b"#"),
+    *(b"\0", b"\xff", b"\x80", b"-1", b"null", b"NaN", b"1e999", b"9" * 400, b".inf", b"2026-99-99", b"1:59", b"0x1F"),
+    *(b"\\ud800", b"[" * 300, b"{a: " * 100, b"x" * 5000, b"\xef\xbb\xbf", b"---\n", b"%YAML 9.9\n"),
+]
+ODD_VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.sampled_from([0, -1, 1 << 31, 1 << 63, 10**30, 10**400, -(10**400)]),
+    st.floats(),
+    st.sampled_from(["", "../x", "/etc/passwd", "a\0b", "a\n", "${X}", "1-9", "0%..50%", "\ud800", "é" * 300, "auto"]),
+    st.text(max_size=8),
+    st.lists(st.integers() | st.text(max_size=3), max_size=3),
+    st.dictionaries(st.text(max_size=3), st.integers() | st.none(), max_size=3),
+)
+
+
+@st.composite
+def damaged_bytes(draw: st.DrawFn) -> Damage:
+    """A few pieces of the content put in, taken out, doubled or replaced."""
+    place = st.floats(0, 1)
+    steps = draw(
+        st.lists(
+            st.tuples(place, st.integers(0, 40), st.sampled_from(ODD_BYTES) | st.binary(max_size=8)),
+            min_size=1,
+            max_size=4,
+        )
+    )
+
+    def damage(content: bytes) -> bytes:
+        for where, length, instead in steps:
+            begin = int(where * len(content))
+            content = content[:begin] + instead + content[begin + length :]
+        return content
+
+    return damage
+
+
+@st.composite
+def damaged_values(draw: st.DrawFn) -> Callable[[Any], Any]:
+    """One or a few values of a tree become others, are left out, or get another name."""
+    steps = draw(
+        st.lists(st.tuples(st.integers(0, 1 << 16), st.sampled_from("vvvdr"), ODD_VALUES), min_size=1, max_size=3)
+    )
+
+    def damage(tree: Any) -> Any:
+        holder = {"": tree}
+        for number, what, value in steps:
+            if not (places := list(_places(holder))):
+                break
+            inside, key = places[number % len(places)]
+            if what == "v" or isinstance(inside, list):
+                inside[key] = deepcopy(value)
+            else:
+                held = inside.pop(key)
+                if what == "r":
+                    inside[str(value)] = held
+        return holder.get("")
+
+    return damage
+
+
+def _places(tree: Any) -> Iterator[tuple[Any, Any]]:
+    for key in list(tree) if isinstance(tree, dict) else range(len(tree)) if isinstance(tree, list) else ():
+        yield tree, key
+        yield from _places(tree[key])
+
+
+@st.composite
+def damaged_json(draw: st.DrawFn) -> Damage:
+    damage = draw(damaged_values())
+    return lambda content: json.dumps(damage(json.loads(content))).encode()
+
+
+@st.composite
+def damaged_yaml(draw: st.DrawFn) -> Damage:
+    damage = draw(damaged_values())
+    return lambda content: yaml.safe_dump(damage(yaml.safe_load(content)), allow_unicode=False).encode()
+
+
+ANY_JSON, ANY_YAML, ANY_BYTES = damaged_bytes() | damaged_json(), damaged_bytes() | damaged_yaml(), damaged_bytes()
+
+
+def fuzz(read: Callable[[], object], file: Path, damages: st.SearchStrategy[Damage], first: int, end_s: float) -> None:
+    """Reads the file, damaged ever otherwise, for `end_s`. Raises what is neither a value nor UserError."""
+    whole, ends = file.read_bytes(), time.monotonic() + end_s
+    faults: list[Exception] = []
+
+    def one(damage: Damage) -> None:
+        if faults or time.monotonic() > ends:
+            return
+        file.write_bytes(damage(whole))
+        try:
+            read()
+        except UserError:
+            return
+        except Exception as fault:  # any other is what is looked for
+            faults.append(fault)
+
+    for number in count(first):
+        if faults or time.monotonic() > ends:
+            break
+        settled = settings(
+            max_examples=AT_ONCE,
+            database=None,
+            deadline=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        seed(number)(settled(given(damages)(one)))()
+    if faults:
+        raise faults[0]
+    file.write_bytes(whole)
+    read()
+
+
+# --- valid files, and their readers ---
+
+
+def configs(folder: Path) -> Iterator[tuple[Path, Callable[[], object], st.SearchStrategy[Damage]]]:
+    for name in ("transfer", "kth"):
+        path = folder / f"{name}.yaml"
+        path.write_bytes((SEARCH_SPACES / path.name).read_bytes())
+        yield path, partial(load_run, str(path), profile="laptop"), ANY_YAML
+    small = folder / "override"
+    small.write_bytes(b"[1, {a: 2}]")
+    yield small, partial(_override, small), ANY_YAML
+
+
+def _override(path: Path) -> None:
+    text = path.read_bytes().decode(errors="replace")
+    for key in ("search.trials", "benchmark.split", "sources", "search.space", "trial.tmu.layers", "benchmark"):
+        try:
+            load_run("kth", profile="laptop", overrides=[f"{key}={text}"])
+        except UserError:
+            continue
+
+
+def cards(folder: Path) -> Iterator[tuple[Path, Callable[[], object], st.SearchStrategy[Damage]]]:
+    bank, network = Bank(folder / "bank"), NetworkConfig(hidden=(4,), kernel_size=3, patch_size=4)
+    card = Card(
+        name="one",
+        network=network,
+        channels=1,
+        frame_size=16,
+        weights_sha256="",
+        data=TrainingData(label="digits", synthetic=False),
+        parameters=1,
+        created="2026-01-01",
+    )
+    bank.add("one", build_network(network, channels=1, frame_size=16), card)
+    yield bank.path("one") / "card.json", partial(bank.load, "one"), ANY_JSON
+    yield bank.path("one") / "weights.safetensors", partial(_load_with_hash, bank), ANY_BYTES
+    fixture = Path(__file__).parents[1] / "fixtures" / "reference" / "convlstm_source_a" / "model.ckpt-20"
+    for old in (False, True):
+        path = folder / f"checkpoint-{old}"
+        torch.save(torch.load(fixture, weights_only=True), path, _use_new_zipfile_serialization=not old)
+        take = partial(import_checkpoint, bank, path, family="convlstm", patch_size=4, name="new", replace=True)
+        yield path, take, ANY_BYTES
+
+
+def _load_with_hash(bank: Bank) -> None:
+    path = bank.path("one") / "card.json"
+    card = json.loads(path.read_text()) | {"weights_sha256": file_sha256(bank.path("one") / "weights.safetensors")}
+    path.write_text(json.dumps(card))
+    bank.load("one")
+
+
+def manifests(folder: Path) -> Iterator[tuple[Path, Callable[[], object], st.SearchStrategy[Damage]]]:
+    recordings = [
+        Recording(f"v{number}", str(number), "walking", f"k{number}", partial(frames, number), num_frames=6)
+        for number in range(3)
+    ]
+    found = Found(recordings, frame_size=(8, 8), provenance={"source": "x"})
+    store = write_store(folder / "kth-8", found, dataset="kth", synthetic=False, reader_version="1")
+    yield store.path / "manifest.json", partial(_whole_store, store.path), ANY_JSON
+    for name in ("videos.arrow", "hashes.arrow", "frames-00000.arrow"):
+        yield store.path / name, partial(_whole_store, store.path, name), ANY_BYTES
+    batch = block_batch(IDENTITY, REQUEST, memories())
+    (folder / "000000.arrow").write_bytes(arrow_file(batch.schema, [batch]))
+    yield folder / "000000.arrow", partial(_block, folder / "000000.arrow"), ANY_BYTES
+    saved = folder / "saved"
+    saved.mkdir()
+    (saved / "a").write_text("x")
+    told = {"progress": {"epochs": 1, "steps": 0}, "files": {"a": file_sha256(saved / "a")}}
+    (saved / "manifest.json").write_text(json.dumps(told))
+    yield saved / "manifest.json", partial(saved_progress, saved), ANY_JSON
+
+
+def _whole_store(path: Path, damaged: str | None = None) -> None:
+    """With the length in the manifest that the damaged file has."""
+    if damaged is not None:
+        manifest = json.loads((path / "manifest.json").read_text())
+        for stored in (*manifest["shards"], manifest["videos"], manifest["hashes"]):
+            stored["num_bytes"] = (path / stored["file"]).stat().st_size or 1
+        (path / "manifest.json").write_text(json.dumps(manifest))
+    store = FrameStore.open(path)
+    store.verify()
+    assert len(np.array(store.hashes)) == len(list(store.read_through())) * 6
+    assert len(list(store.videos)) == len(store.videos.names)
+
+
+def _block(path: Path) -> None:
+    try:
+        read_label(path)
+        check_block(map_block(path), BlockKey.of(IDENTITY, REQUEST))
+    except DamagedBlock as damaged:
+        raise UserError(str(damaged)) from None
+
+
+def results(folder: Path) -> Iterator[tuple[Path, Callable[[], object], st.SearchStrategy[Damage]]]:
+    run = RunFolder(folder / "run")
+    write_results(run.results, [record(0), record(1)], sources=["one"])
+    yield run.results, partial(read_results, run.results), ANY_BYTES
+    text = folder / "record.json"
+    text.write_text(record(0).model_dump_json())
+    yield text, partial(_as_table, text, folder / "other.parquet"), ANY_JSON
+    trial = RunningTrial(trial=2, id="00002", seed=1, settings=record(2).settings, curve=record(2).curve)
+    write_running(run.running, Running(trials=(trial,)))
+    yield run.running, partial(read_running, run.running), ANY_JSON
+    run.incidents.write_bytes(incidents(2))
+    yield run.incidents, partial(read_incidents, run.incidents), ANY_BYTES
+    parts: dict[Path, Any] = {
+        run.memory: {"passes": 3, "announced": 1},
+        run.shared_study: {"storage": "${X}", "name": "x-1"},
+        run.test: {"trial": 1, "benchmark": "kth", "synthetic": True, "mse": 31.0, "last_frame": {"mse": 40.0}},
+        run.provenance: {"benchmark": "kth", "sources": {"one": {"score": {"mse": 3.0}}}, "resumed": [{"a": 1}]},
+    }
+    for path, content in parts.items():
+        path.write_text(json.dumps(content))
+    config = {
+        "name": "x",
+        "benchmark": {"name": "kth", "input_length": 3, "total_length": 6, "frame_size": 16},
+        "search": {"objectives": ["mse", "ssim"]},
+        "training": {"epochs": 3, "schedule": "constant"},
+        "compare": {"settings": {"a": {}, "b": {}}},
+    }
+    run.config.write_text(yaml.safe_dump(config))
+    for path in parts:
+        yield path, partial(_shown, run), ANY_JSON
+    yield run.config, partial(_shown, run), ANY_YAML
+    np.savez_compressed(run.predictions, **arrays())  # type: ignore[arg-type]
+    yield run.predictions, partial(RunSummary.read, run.path), ANY_BYTES
+
+
+def _as_table(text: Path, table: Path) -> list[TrialRecord]:
+    return read_results(put_records(table, text.read_bytes().decode(errors="replace")))
+
+
+def _shown(run: RunFolder) -> None:
+    summary = RunSummary.read(run.path)
+    told = (summary.name, summary.benchmark, summary.objectives, summary.sources, summary.best, summary.pareto)
+    assert len(repr((*told, read_totals(run), read_shared_study(run), summary.provenance.rest)))
+    if run.shared_study.exists():
+        run.shared_study.rename(run.path / "kept")
+    try:
+        assert Comparison.read(run.path).epochs
+    finally:
+        if (run.path / "kept").exists():
+            (run.path / "kept").rename(run.shared_study)
+
+
+def pages(folder: Path) -> Iterator[tuple[Path, Callable[[], object], st.SearchStrategy[Damage]]]:
+    *_, (path, _, _) = ((path, read, damage) for path, read, damage in results(folder) if path.name == "config.yaml")
+    run = RunFolder(path.parent)
+    run.shared_study.unlink()
+    text = folder / "records.json"
+    text.write_text(json.dumps([record(number).model_dump(mode="json") for number in range(2)]))
+    for part in (run.config, run.test, run.provenance, run.memory):
+        yield part, partial(render_report, run.path), damaged_yaml() if part == run.config else damaged_json()
+    yield text, partial(_page_of, text, run), damaged_json()
+
+
+def _page_of(text: Path, run: RunFolder) -> None:
+    found = json.loads(text.read_text())
+    put_records(run.results, *map(json.dumps, found if isinstance(found, list) else [found]))
+    render_report(run.path)
+
+
+READERS = {"YAML": configs, "cards": cards, "manifests": manifests, "results": results, "pages": pages}
+
+
+def run_fuzz(kind: str, folder: Path, first: int, seconds: float) -> None:
+    """All files of the kind, for an equal share of the seconds."""
+    files = list(READERS[kind](folder))
+    for number, (file, read, damages) in enumerate(files):
+        try:
+            fuzz(read, file, damages, first + number, seconds / len(files))
+        except Exception as fault:
+            where = "".join(traceback.format_exception(fault)[-3:])
+            raise AssertionError(f"{file} made {type(fault).__name__}: {fault}\n{where}") from fault
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_a_damaged_file_is_read_or_refused(kind: str, tmp_path: Path) -> None:
+    ending = ending_of(partial(run_fuzz, kind, tmp_path, 0, SECONDS))
+    assert ending.error == "", ending.text
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("kind", READERS)
+def test_damaged_files_are_read_or_refused_for_as_long_as_a_soak_goes_on(
+    kind: str, tmp_path: Path, soak_s: float
+) -> None:
+    ends = time.monotonic() + soak_s / len(READERS)
+    for number in count():
+        (folder := tmp_path / str(number)).mkdir()
+        ending = ending_of(partial(run_fuzz, kind, folder, time.time_ns() % (1 << 32), 2 * SECONDS))
+        assert ending.error == "", ending.text
+        if time.monotonic() > ends:
+            break
