@@ -16,6 +16,7 @@ LONGEST_NUMBER = 100  # letters
 
 _LETTERS = 64
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float", "tag:yaml.org,2002:timestamp")
+_HALF = re.compile("[\ud800-\udfff]")  # of a pair in UTF-16, as `"\\ud800"` makes
 _NO_SUCH_VALUE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)  # `!!int x`, 2026-99-99
 
 
@@ -39,6 +40,8 @@ class _Loader(yaml.SafeLoader):
                 raise yaml.composer.ComposerError(None, None, "an anchor that holds itself", place)
             self._count += self._counts[id(node)]
         else:
+            if isinstance(node, yaml.ScalarNode) and _HALF.search(node.value):
+                raise yaml.composer.ComposerError(None, None, "half of a character, which no file can hold", place)
             self._count += 1 + (len(node.value) // _LETTERS if isinstance(node, yaml.ScalarNode) else 0)
             self._counts[id(node)] = self._count - before
         if self._count > MOST_VALUES:

@@ -256,6 +256,7 @@ def _read_without_predictions(path: Path) -> None:
     "config",
     [
         "[]",
+        '{question: "\\ud800", name: "\\ud800"}',
         "{compare: [a]}",
         "{compare: {settings: {a: {}}}, training: 3}",
         "{compare: {settings: {a: {}}}, training: {epochs: .inf, schedule: []}}",

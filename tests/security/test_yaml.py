@@ -43,6 +43,8 @@ HOSTILE = {
     "a number of a million digits": (f"a: {'9' * 900_000}\n", "a number of 900000 digits"),
     "a date that is none": ("a: 2026-99-99\n", "no value of its kind"),
     "a number that is none": ("a: !!int x\n", "no value of its kind"),
+    "half of a character": ('a: "\\ud800"\n', "half of a character"),
+    "half of a character in a key": ('"\\udfff": 1\n', "half of a character"),
     "a truth that is none": ("a: !!bool x\n", "no value of its kind"),
     "an object": ("a: !!python/object/apply:os.system [ls]\n", "could not determine a constructor"),
     "a module": ("a: !!python/module:os\n", "could not determine a constructor"),
