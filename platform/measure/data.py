@@ -200,6 +200,7 @@ def _with_long_index(folder: Path, num_clips: int) -> Path:
     file.unlink()
     index.write(file)
     listed = StoredFile(file=VIDEOS_FILE, num_bytes=file.stat().st_size)
-    manifest = store.manifest.model_copy(update={"videos": listed, "num_videos": num_clips})
+    counts = {"num_videos": num_clips, "num_frames": num_clips * FRAMES}
+    manifest = store.manifest.model_copy(update={"videos": listed, **counts})
     (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(), encoding="utf-8")
     return folder

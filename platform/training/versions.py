@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import re
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -24,20 +25,31 @@ RECORDED = (
     "scikit-image",
     "safetensors",
 )
+BUILT_INTO_TORCH = {  # as `torch.__config__.show()` words it
+    "onednn": r"MKL-DNN v(\S+)",
+    "mkl": r"Math Kernel Library Version ([\w.]+)",
+    "cudnn": r"CuDNN (\S+)",
+}
 SOURCES = (Path(__file__).parents[1], Path(tmu_models.__file__).parent)
 SOURCE_SUFFIXES = (".py", ".j2")
 GIT_S = 10.0  # how long git may think
 
 
 def package_versions() -> dict[str, str]:
-    """Versions of Python and of the packages that decide numbers; what is not installed is left out."""
+    """Versions of Python, and of the packages and built-in libraries that decide numbers.
+
+    What is not installed, or not built in, is left out.
+    """
     versions = {"python": sys.version.split()[0]}
     for name in RECORDED:
         try:
             versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return versions
+    built = torch.__config__.show()
+    return versions | {
+        name: found[1] for name, pattern in BUILT_INTO_TORCH.items() if (found := re.search(pattern, built))
+    }
 
 
 def hardware() -> dict[str, str | int]:

@@ -43,6 +43,8 @@ def stop(folder: RunFolder) -> None:
     try:
         driver = json.loads(folder.driver.read_text())
         host, pid = str(driver["host"]), int(driver["pid"])
+        if pid <= 1:  # which would be every process
+            raise ValueError(pid)
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(f"{folder.driver} does not tell who runs the search. Press Ctrl-C in its terminal.") from None
     if host != socket.gethostname():

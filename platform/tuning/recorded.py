@@ -5,7 +5,6 @@ Other code, packages or machines are told: then bits may differ. Other clips or 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +14,7 @@ from pydantic import ValidationError
 from platform.bank.bank import Bank
 from platform.benchmarks.benchmark import Benchmark
 from platform.benchmarks.store import repair
+from platform.config.bounded import Refused, first_fault, read_json
 from platform.config.errors import UserError
 from platform.config.home import Home
 from platform.config.load import load_resolved
@@ -23,6 +23,7 @@ from platform.config.trial import TrialSettings
 from platform.results.progress import RunningTrial, read_running
 from platform.results.record import TrialRecord, read_results
 from platform.results.run_folder import RunFolder
+from platform.training.lpips import why_no_lpips
 from platform.tuning.made_with import SHORT, RunProvenance, differences, made_with
 from platform.tuning.target import TargetPlan
 
@@ -37,6 +38,7 @@ class Recorded:
     config: RunConfig
     provenance: RunProvenance
     record: TrialRecord
+    settings: TrialSettings
 
     @classmethod
     def read(cls, trial: str) -> "Recorded":
@@ -53,11 +55,7 @@ class Recorded:
             raise UserError(
                 f"trial {number} of {folder.path} has no whole epoch on record, so nothing can be compared."
             )
-        return cls(folder, config, _provenance(folder), record)
-
-    @cached_property
-    def settings(self) -> TrialSettings:
-        return TrialSettings.model_validate(self.record.settings)
+        return cls(folder, config, _provenance(folder), record, _settings(folder, record))
 
     @property
     def num_epochs(self) -> int:
@@ -78,9 +76,13 @@ class Recorded:
         has_gpu = self.provenance.hardware.get("gpu", "none") != "none" and self.config.resources.gpus_per_trial != 0
         return self.provenance.device or ("cuda" if has_gpu else "cpu")
 
-    def unlike(self) -> list[str]:
+    def unlike(self, home: Home) -> list[str]:
         """What is not as it was when the run was made, a sentence each: then bits may differ."""
-        return differences(self.provenance, made_with(self.folder, self.config, self.device))
+        told = differences(self.provenance, made_with(self.folder, self.config, self.device))
+        missing = why_no_lpips(home.lpips, self.config.benchmark.frame_size)
+        if "lpips" in self.record.metrics and missing is not None:
+            told.append(f"lpips: scored when the trial ran, not here, where it {missing}")
+        return told
 
     def plan(self, home: Home) -> TargetPlan:
         """What the trial was built from. Raises UserError where its clips or its sources are others by now."""
@@ -154,15 +156,28 @@ def _interrupted(trial: RunningTrial) -> TrialRecord:
     )
 
 
-def _provenance(folder: RunFolder) -> RunProvenance:
-    if not folder.provenance.is_file():
-        raise UserError(f"{folder.path} has no {folder.provenance.name}: what it was made of is not known.")
-    try:
-        return RunProvenance.model_validate_json(folder.provenance.read_bytes())
-    except (OSError, ValidationError) as error:
-        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+def _settings(folder: RunFolder, record: TrialRecord) -> TrialSettings:
+    if not record.settings:
         raise UserError(
-            f"{folder.provenance} cannot be read ({reason}). Copy it again from where the run was made."
+            f"trial {record.trial} of {folder.path} has no settings on record, so it cannot be trained again."
+        )
+    try:
+        return TrialSettings.model_validate(record.settings)
+    except ValidationError as fault:
+        raise UserError(
+            f"the settings of trial {record.trial} in {folder.results} are none that this release knows "
+            f"({first_fault(fault)}). Replay it with the release that made the run."
+        ) from None
+
+
+def _provenance(folder: RunFolder) -> RunProvenance:
+    try:
+        return read_json(folder.provenance, RunProvenance)
+    except FileNotFoundError:
+        raise UserError(f"{folder.path} has no {folder.provenance.name}: what it was made of is not known.") from None
+    except (OSError, Refused) as fault:
+        raise UserError(
+            f"{folder.provenance} cannot be read ({fault}). Copy it again from where the run was made."
         ) from None
 
 

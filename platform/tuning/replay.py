@@ -7,6 +7,7 @@ in this process. Nothing is read ahead, so that nothing else computes while the 
 import contextlib
 import math
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -33,7 +34,6 @@ from platform.tuning.worker import Worker
 
 MEASURED = "seconds_per_clip"  # the one metric that is a duration
 OUT_OF_MEMORY = "out of memory: "  # how such a reason begins; the sizes in it are never quite the same
-MOST_SHOWN = 30  # differences
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,15 @@ class Pair:
     def is_equal(self) -> bool:
         """To the last bit, not about."""
         return self.recorded == self.replayed
+
+    @property
+    def relative_difference(self) -> float:
+        """To the larger of both; infinite where the replay has none, or one of them is infinite."""
+        if self.is_equal:
+            return 0.0
+        if self.replayed is None or math.isinf(self.recorded - self.replayed):
+            return math.inf
+        return abs(self.recorded - self.replayed) / max(abs(self.recorded), abs(self.replayed))
 
 
 @dataclass(frozen=True)
@@ -107,14 +116,14 @@ def run_replay(recorded: Recorded, home: Home, console: Console) -> bool:
     record = recorded.record
     console.print(
         f"[bold]trial {record.trial}[/] of {escape(str(recorded.folder.path))}, {record.state}: "
-        f"{escape(setting_text(record.settings))}",
+        f"{escape(setting_text(recorded.settings.model_dump(mode='json')))}",
         soft_wrap=True,
     )
     console.print(
         f"again with seed {record.seed}, {_count(recorded.threads, 'thread')}, {recorded.config.training.precision} on "
         f"{recorded.device}"
     )
-    if unlike := recorded.unlike():
+    if unlike := recorded.unlike(home):
         console.print("[yellow]warning:[/] this is not as it was, so bits may differ:")
         for line in unlike:
             console.print(f"  {line}", markup=False, soft_wrap=True)
@@ -140,15 +149,28 @@ def _print_outcome(outcome: Outcome, console: Console) -> None:
         end = "" if outcome.fails_alike else ", but not in how it ended"
         console.print(f"[bold]equal bit for bit[/] in {numbers} over {epochs}{end}")
         return
-    table = Table("number", box=None, pad_edge=False)
-    for name in ("epoch", "recorded", "now"):
-        table.add_column(name, justify="right", overflow="fold")
-    for pair in differences[:MOST_SHOWN]:
-        table.add_row(pair.name, str(pair.epoch or ""), repr(pair.recorded), repr(pair.replayed))
     console.print(f"[bold]not equal[/]: {len(differences)} of {_count(len(outcome.pairs), 'number')} differ")
-    console.print(table)
-    if (more := len(differences) - MOST_SHOWN) > 0:
-        console.print(f"and {more} more")
+    console.print(_largest_differences(outcome))
+
+
+def _largest_differences(outcome: Outcome) -> Table:
+    """A row a score: how many of its numbers differ, and the pair that differs most."""
+    num_differing = Counter(pair.name for pair in outcome.differences)
+    num_all = Counter(pair.name for pair in outcome.pairs)
+    table = Table("score", box=None, pad_edge=False)
+    for name in ("differ", "most in epoch", "recorded", "now", "relative"):
+        table.add_column(name, justify="right", overflow="fold")
+    for name, number in num_differing.items():
+        most = max((pair for pair in outcome.pairs if pair.name == name), key=lambda pair: pair.relative_difference)
+        table.add_row(
+            escape(name),
+            f"{number} of {num_all[name]}",
+            str(most.epoch or "the last"),
+            repr(most.recorded),
+            "none" if most.replayed is None else repr(most.replayed),
+            f"{most.relative_difference:.1e}",
+        )
+    return table
 
 
 def _count(number: int, what: str) -> str:

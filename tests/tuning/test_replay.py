@@ -6,6 +6,7 @@ import math
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -147,8 +148,10 @@ def test_a_number_that_is_another_in_its_last_bit_is_told_and_ends_with_code_1(
     code, said = replays(40)
     assert code == 1
     assert "not equal: 1 of" in said
-    assert repr(almost) in said
-    assert repr(right.metrics["ssim"]) in said
+    score, *told = next(line for line in said.splitlines() if line.startswith("ssim")).split()
+    assert (score, told[:3]) == ("ssim", ["1", "of", str(right.epochs + 1)])
+    assert told[-3:-1] == [repr(almost), repr(right.metrics["ssim"])]
+    assert 0 < float(told[-1]) < 1e-15
 
 
 def test_a_trial_that_fails_otherwise_or_not_at_all_is_not_equal(
@@ -166,11 +169,12 @@ def test_a_trial_that_fails_otherwise_or_not_at_all_is_not_equal(
         assert "but not in how it ended" in said.getvalue()
 
 
-def test_what_is_not_as_it_was_is_told_by_name(run: RunFolder, tmp_path: Path) -> None:
+def test_what_is_not_as_it_was_is_told_by_name(run: RunFolder, tiny_home: Home, tmp_path: Path) -> None:
     copy = copied(run, tmp_path / "r")
     told = json.loads(copy.provenance.read_text())
     assert {"code", "versions", "hardware", "device", "precision", "threads", "config_sha256"} <= told.keys()
     assert {"version", "sha256"} <= told["code"].keys()
+    assert {"python", "torch", "onednn"} <= told["versions"].keys()
     noted(
         copy,
         code={**told["code"], "sha256": "0" * 64, "version": "0.0.1"},
@@ -182,7 +186,7 @@ def test_what_is_not_as_it_was_is_told_by_name(run: RunFolder, tmp_path: Path) -
     copy.config.write_text("# mine\n" + copy.config.read_text())
     recorded = Recorded.read(f"{copy.path}/0")
     assert recorded.threads == told["threads"] + 1
-    lines = "\n".join(recorded.unlike())
+    lines = "\n".join(recorded.unlike(tiny_home))
     for part in (
         "code: 0.0.1",
         "sources 000000000000) when the run began",
@@ -195,8 +199,14 @@ def test_what_is_not_as_it_was_is_told_by_name(run: RunFolder, tmp_path: Path) -
     ):
         assert part in lines
 
+    scored = recorded.record.model_copy(update={"metrics": {"lpips": 0.1}})
+    told_last = replace(recorded, record=scored).unlike(tiny_home)[-1]
+    assert told_last.startswith("lpips: scored when the trial ran, not here, where it needs ")
 
-def test_a_run_of_an_earlier_release_is_replayed_without_what_it_did_not_note(run: RunFolder, tmp_path: Path) -> None:
+
+def test_a_run_of_an_earlier_release_is_replayed_without_what_it_did_not_note(
+    run: RunFolder, tiny_home: Home, tmp_path: Path
+) -> None:
     copy = copied(run, tmp_path / "r")
     provenance = json.loads(copy.provenance.read_text())
     for name in ("code", "device", "precision", "threads", "config_sha256"):
@@ -204,7 +214,7 @@ def test_a_run_of_an_earlier_release_is_replayed_without_what_it_did_not_note(ru
     provenance["hardware"] = {"cpu_cores": provenance["hardware"]["cpu_cores"], "gpu": "none"}
     copy.provenance.write_text(json.dumps(provenance))
     recorded = Recorded.read(f"{copy.path}/0")
-    assert recorded.unlike() == []
+    assert recorded.unlike(tiny_home) == []
     assert (recorded.threads, recorded.device) == (1, "cpu")
 
 
@@ -254,6 +264,33 @@ def test_a_trial_is_named_by_its_number_in_a_run_folder(run: RunFolder, tmp_path
     (lost := copied(run, tmp_path / "r")).provenance.unlink()
     with pytest.raises(UserError, match=r"has no provenance\.json"):
         Recorded.read(f"{lost.path}/3")
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({}, "trial 40 of .* has no settings on record"),
+        ({"tmu": {"merge": "max"}}, r"settings of trial 40 in .* \(tmu\.merge: .*\)\. Replay it with the release that"),
+    ],
+    ids=["none", "unknown"],
+)
+def test_settings_that_no_trial_could_have_are_refused(
+    settings: dict[str, Any], told: str, run: RunFolder, tmp_path: Path
+) -> None:
+    copy = copied(run, tmp_path / "r")
+    write_results(copy.results, [of_state(run, "finished").model_copy(update={"trial": 40, "settings": settings})])
+    with pytest.raises(UserError, match=told):
+        Recorded.read(f"{copy.path}/40")
+
+
+def test_a_damaged_record_is_refused_with_its_file(run: RunFolder, tmp_path: Path) -> None:
+    copy = copied(run, tmp_path / "r")
+    copy.provenance.write_text(copy.provenance.read_text()[:-20])
+    with pytest.raises(UserError, match=r"provenance\.json cannot be read \(is damaged .* Copy it again from where"):
+        Recorded.read(f"{copy.path}/0")
+    copy.results.write_bytes(copy.results.read_bytes()[:-20])
+    with pytest.raises(UserError, match=r"results\.parquet cannot be read as a table of trials.* Copy it again"):
+        Recorded.read(f"{copy.path}/0")
 
 
 @pytest.mark.usefixtures("local_ray")  # two searches of four trials: 10 s

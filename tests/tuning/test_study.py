@@ -121,7 +121,8 @@ class Server:
 def running_server() -> Iterator[Server]:
     installed = shutil.which("initdb")
     candidates = [Path(installed)] if installed else sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    assert candidates, "these tests start a PostgreSQL server; install one, for example `apt-get install postgresql`"
+    if not candidates:  # none of EXPECTED_SKIPS: with CI=true it fails the run
+        pytest.skip("these tests start a PostgreSQL server; install one, for example `apt-get install postgresql`")
     with tempfile.TemporaryDirectory(prefix="pg-", dir="/tmp") as folder:  # a socket's path may have 107 bytes
         user = "nobody" if os.geteuid() == 0 else None
         server = Server(candidates[-1].resolve().parent, Path(folder), user)
