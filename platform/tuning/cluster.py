@@ -43,7 +43,7 @@ def cluster(address: str | None) -> Iterator[None]:
         finally:
             ray.shutdown()
         return
-    remove_what_killed_drivers_left()
+    remove_what_killed_drivers_left(Path(short_temporary_folder() or tempfile.gettempdir()))
     folder = Path(tempfile.mkdtemp(prefix=OWN_FOLDER, dir=short_temporary_folder()))
     owner = FileLock(folder / OWNER)
     owner.acquire()
@@ -63,14 +63,16 @@ def cluster(address: str | None) -> Iterator[None]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def remove_what_killed_drivers_left() -> None:
+def remove_what_killed_drivers_left(temporary: Path) -> None:
     """Folders of Rays that were ours and whose driver could not remove them: nobody holds their lock any more."""
-    for folder in Path(short_temporary_folder() or tempfile.gettempdir()).glob(f"{OWN_FOLDER}*"):
+    for folder in temporary.glob(f"{OWN_FOLDER}*"):
         owner = folder / OWNER
         with contextlib.suppress(OSError, Timeout):  # of another user, or in use
             if owner.is_file():
                 FileLock(owner).acquire(timeout=0).lock.release()
                 shutil.rmtree(folder, ignore_errors=True)
+                if folder.is_dir():  # a Ray that is still ending writes into it: left to the next search
+                    owner.touch()
 
 
 def log_libraries_to(path: Path) -> None:

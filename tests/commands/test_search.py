@@ -99,14 +99,14 @@ def test_no_ray_at_the_address_is_told_with_the_repair(tiny_home: Home, tmp_path
 
 @pytest.mark.timeout(240)  # pretrains, runs two trials, writes the report, in a Ray of its own
 def test_a_search_ends_with_its_best_setting_its_test_score_and_a_report(tiny_home: Home, tmp_path: Path) -> None:
-    folder, before = tmp_path / "r", set(Path(tempfile.gettempdir()).glob("tmu-*"))
+    folder, before = tmp_path / "r", set(Path(tempfile.gettempdir()).glob("tmu-ray-*"))
     code, out, err = search(tiny_home, str(TINY), "--run-dir", str(folder), "--set", "search.trials=2", timeout=200)
     assert code == 0, err
     assert "copying the last frame" in out
     assert str(folder / "report.html") in out
     assert (folder / "report.html").stat().st_size > 100_000
     assert len(read_results(folder / "results.parquet")) == 2
-    assert set(Path(tempfile.gettempdir()).glob("tmu-*")) <= before
+    assert set(Path(tempfile.gettempdir()).glob("tmu-ray-*")) <= before
 
 
 @pytest.mark.timeout(240)
