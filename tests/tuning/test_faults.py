@@ -104,7 +104,9 @@ config = load_run(yaml, profile="laptop", overrides=[
     "search.trials=4", "search.asha=null", "training.epochs=20", "resources.cpus_per_trial=0.9",
 ])
 folder, small = RunFolder(Path(run)), dict(num_cpus=1, object_store_memory=100_000_000)
-cluster = Cluster(initialize_head=True, head_node_args=dict(include_dashboard=False, temp_dir=temporary, **small))
+soon = dict(health_check_initial_delay_ms=0, health_check_period_ms=500, health_check_failure_threshold=2)
+head = dict(include_dashboard=False, temp_dir=temporary, _system_config=soon, **small)
+cluster = Cluster(initialize_head=True, head_node_args=head)
 ray.init(address=cluster.address, log_to_driver=False)
 raylet = cluster.add_node(**small)
 

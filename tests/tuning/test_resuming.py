@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +17,6 @@ from platform.tuning.recorded import Recorded
 from platform.tuning.replay import replay
 
 Begin = Callable[..., Any]  # see conftest.py
-TINY = Path(__file__).parents[1] / "fixtures" / "tiny.yaml"
 ONE_AT_A_TIME = ("resources.trials_at_once=1", "training.epochs=4", "search.trials=5", "search.startup_trials=2")
 pytestmark = pytest.mark.timeout(300)  # searches in processes of their own, each of which starts a Ray
 
@@ -104,9 +102,3 @@ def test_a_budget_ends_a_search_which_goes_on_with_a_larger_one(begin: Begin) ->
     search = begin("search.budget.hours=1", resume=True)
     search.wait_until(lambda: len(read_running(search.run.running).trials[0].curve) > len(trial.curve))
     assert read_running(search.run.running).trials[0].curve[: len(trial.curve)] == trial.curve
-
-
-def test_a_run_can_be_gone_on_with_beside_its_own_yaml(begin: Begin) -> None:
-    search = begin("search.trials=2")
-    search.ends_well()
-    assert len(begin(resume=True, options=(str(TINY), "--extend", "1")).ends_well()) == 3
