@@ -11,7 +11,7 @@ from rich.markup import escape
 from platform.config.errors import UserError
 from platform.config.home import Home
 from platform.config.load import choose_profile, load_run
-from platform.config.resumed import resumed_config
+from platform.config.resolved import resumed_config
 from platform.console import Interrupted, console, run
 from platform.results.run_folder import RunFolder, default_run_path, new_run_folder
 
@@ -43,6 +43,8 @@ def compare(
     """
     folder, home = RunFolder(resume) if resume is not None else None, Home.from_environment()
     if folder is not None:
+        if folder.study.exists() or folder.shared_study.exists():
+            raise UserError(f"{resume} is a search's: go on with `python -m platform.search --resume {resume}`.")
         settings = resumed_config(folder.config, yaml=config, overrides=overrides or ())
     elif config is not None:
         settings = load_run(config, profile=choose_profile(profile), overrides=overrides or ())

@@ -10,7 +10,7 @@ from rich.markup import escape
 from platform.config.errors import UserError
 from platform.config.home import Home
 from platform.config.load import load_run
-from platform.config.resumed import resumed_config
+from platform.config.resolved import resumed_config
 from platform.config.run import RunConfig
 from platform.console import DiskFull, Interrupted, console, is_full_disk, run
 from platform.results.run_folder import RunFolder, default_run_path, new_run_folder
@@ -133,7 +133,7 @@ def _stop(run: Path) -> None:
     from platform.tuning.driver import stop
 
     stop(RunFolder(run))
-    console.print(f"ended; go on with `python -m platform.search --resume {run}`", markup=False, soft_wrap=True)
+    console.print("ended, with what had finished kept", markup=False)
 
 
 def _replay(trial: str) -> None:

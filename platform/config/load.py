@@ -76,33 +76,6 @@ def load_run(name: str, *, profile: Profile = "full", overrides: Sequence[str] =
     return config
 
 
-def load_resolved(path: Path, *, overrides: Sequence[str] = ()) -> RunConfig:
-    """The run that `dump_run` wrote to `path`, with the profile it was resolved for. UserError names all faults."""
-    if not path.is_file():
-        raise UserError(f"{path.parent} is no run folder: it has no {path.name}.")
-    data, _, faults = read_yaml(path)
-    profile = data.get("profile")
-    if faults or profile not in ("laptop", "full"):
-        raise UserError(f"{path} is no run's config.yaml: " + "; ".join(map(str, faults or ["it names no profile"])))
-    return load_run(str(path), profile=profile, overrides=overrides)
-
-
-def differences(one: RunConfig, other: RunConfig) -> list[str]:
-    """`training.epochs: 3 here, 5 there`, for everything that differs."""
-    ours, theirs = (_flat(config.model_dump(mode="json", by_alias=True)) for config in (one, other))
-    names = sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
-    return [f"{name}: {ours.get(name)} here, {theirs.get(name)} there" for name in names]
-
-
-def _flat(data: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(data, dict) or not data:
-        return {prefix: data}
-    flat: dict[str, Any] = {}
-    for key, value in data.items():
-        flat |= _flat(value, f"{prefix}.{key}" if prefix else str(key))
-    return flat
-
-
 def benchmark_from(dataset: str, overrides: Sequence[str] = ()) -> BenchmarkConfig:
     """The benchmark of a prepared data set (`kth`, `flying_digits_2`) by its defaults, with `key=value` overrides.
 
@@ -119,27 +92,6 @@ def benchmark_from(dataset: str, overrides: Sequence[str] = ()) -> BenchmarkConf
         told = (draft.sentence({**fault, "loc": ("benchmark", *fault["loc"])}) for fault in error.errors())
         faults = "\n".join(f"  {fault}" for fault in told)
         raise UserError(f"{dataset} cannot be cut into clips so:\n{faults}") from None
-
-
-def dump_run(config: RunConfig) -> str:
-    """The resolved run as YAML; `load_run` reads it back to an equal value."""
-    data = _without_idle_nulls(config, config.model_dump(mode="json", by_alias=True))
-    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
-
-
-def _without_idle_nulls(model: BaseModel, data: dict[str, Any]) -> dict[str, Any]:
-    """What was dumped from `model`, less each null that is there by default. Others mean something: `asha: null`."""
-    for name, info in type(model).model_fields.items():
-        key, value = info.alias or name, getattr(model, name)
-        if value is None and info.default is None:
-            del data[key]
-        elif isinstance(value, BaseModel):
-            _without_idle_nulls(value, data[key])
-        elif isinstance(value, dict):
-            for inner, held in value.items():
-                if isinstance(held, BaseModel):
-                    _without_idle_nulls(held, data[key][inner])
-    return data
 
 
 @dataclass

@@ -1,19 +1,29 @@
 """Whose run folder it is while a search runs: one driver at a time, which another terminal can ask to end."""
 
 import contextlib
-import json
 import os
 import signal
 import socket
 import time
 from collections.abc import Iterator
+from typing import Annotated
 
 from filelock import FileLock, Timeout
+from pydantic import Field
 
+from platform.config.bounded import Refused, read_json
 from platform.config.errors import UserError
+from platform.config.model import Model
 from platform.results.run_folder import RunFolder
 
 ENDS_WITHIN_S = 60.0
+
+
+class _Driver(Model):
+    """Which process it is. 0, 1 and what is below would be signals to many."""
+
+    pid: Annotated[int, Field(gt=1)]
+    host: str
 
 
 @contextlib.contextmanager
@@ -28,7 +38,7 @@ def driving(folder: RunFolder) -> Iterator[None]:
             f"python -m platform.search --stop {folder.path}"
         ) from None
     try:
-        folder.driver.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
+        folder.driver.write_text(_Driver(pid=os.getpid(), host=socket.gethostname()).model_dump_json())
         yield
     finally:
         folder.driver.unlink(missing_ok=True)
@@ -41,19 +51,16 @@ def stop(folder: RunFolder) -> None:
     if not is_driven(folder):
         raise UserError(f"no search runs in {folder.path}.")
     try:
-        driver = json.loads(folder.driver.read_text())
-        host, pid = str(driver["host"]), int(driver["pid"])
-        if pid <= 1:  # which would be every process
-            raise ValueError(pid)
-    except (OSError, ValueError, KeyError, TypeError):
+        driver = read_json(folder.driver, _Driver)
+    except (OSError, Refused):
         raise UserError(f"{folder.driver} does not tell who runs the search. Press Ctrl-C in its terminal.") from None
-    if host != socket.gethostname():
-        raise UserError(f"the search in {folder.path} runs on {host}: stop it there.")
-    os.kill(pid, signal.SIGINT)
+    if driver.host != socket.gethostname():
+        raise UserError(f"the search in {folder.path} runs on {driver.host}: stop it there.")
+    os.kill(driver.pid, signal.SIGINT)
     ends = time.monotonic() + ENDS_WITHIN_S
     while is_driven(folder):
         if time.monotonic() > ends:
-            raise UserError(f"the search (process {pid}) has not ended within {ENDS_WITHIN_S:.0f} s.")
+            raise UserError(f"the search (process {driver.pid}) has not ended within {ENDS_WITHIN_S:.0f} s.")
         time.sleep(0.1)
 
 
@@ -72,7 +79,7 @@ def is_driven(folder: RunFolder) -> bool:
 
 def _driver(folder: RunFolder) -> str:
     try:
-        driver = json.loads(folder.driver.read_text())
-        return f"process {driver['pid']} on {driver['host']}"
-    except (OSError, ValueError, KeyError, TypeError):
+        driver = read_json(folder.driver, _Driver)
+        return f"process {driver.pid} on {driver.host}"
+    except (OSError, Refused):
         return "of another process"

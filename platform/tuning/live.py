@@ -81,7 +81,7 @@ class LiveTable(tune.Callback):
         """The table as it stands."""
         objective = self.config.search.objectives[0]
         rows = []
-        for number, curve in sorted(self.recorder.running.copy().items()):
+        for number, curve in sorted(self.recorder.running.items()):
             epoch = int(curve[-1]["epoch"]) if curve else 0
             score = curve[-1].get(objective) if curve else None
             rows.append(self._cells(number, "running", self._settings.get(number, {}), epoch, score))

@@ -17,7 +17,7 @@ from platform.benchmarks.store import repair
 from platform.config.bounded import Refused, first_fault, read_json
 from platform.config.errors import UserError
 from platform.config.home import Home
-from platform.config.load import load_resolved
+from platform.config.resolved import load_resolved
 from platform.config.run import RunConfig
 from platform.config.trial import TrialSettings
 from platform.results.progress import RunningTrial, read_running

@@ -10,7 +10,8 @@ import math
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,32 @@ KEPT_WHILE_RUNNING = 2  # checkpoints of a trial: the one before the last is for
 KEPT_CHECKPOINTS = 3  # of the best trials by the first objective
 
 
+@dataclass
+class _Begun:
+    """A trial that has started and not ended. `row` holds all numbers of its last epoch."""
+
+    trial: Any  # Tune's
+    started: datetime.datetime  # with what earlier drivers took for it
+    curve: list[dict[str, float]]
+    row: dict[str, float]
+    restarts: int
+    memory_before: dict[str, float]  # counters of the processes that died; each process counts from nothing
+    writer: SummaryWriter | None = None
+    hangs: bool = False
+
+    def restart(self) -> None:
+        """Its process died, and another takes its place."""
+        self.restarts += 1
+        self.memory_before = _memory(self.row)
+        self.close()
+
+    def close(self) -> None:
+        """Its TensorBoard log."""
+        if self.writer is not None:
+            self.writer.close()
+        self.writer = None
+
+
 class Recorder(tune.Callback):
     """Keeps `records` (by trial number) and writes them to the run folder."""
 
@@ -57,17 +84,11 @@ class Recorder(tune.Callback):
         self.checkpoints: dict[int, Path] = {
             n: self._past.checkpoints[n] for n in self.records if n in self._past.checkpoints
         }
-        self._writers: dict[int, SummaryWriter] = {}
-        self._running: dict[int, list[dict[str, float]]] = {}
-        self._rows: dict[int, dict[str, Any]] = {}  # the last of each that runs
-        self._trials: dict[int, Any] = {}  # Tune's own, of those that have started and not ended
-        self._started: dict[int, datetime.datetime] = {}
-        self._restarts: dict[int, int] = {}
-        self._hung: set[int] = set()
+        self._begun: dict[int, _Begun] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Tune pickles its callbacks; open files and live trials are not something to restore."""
-        return {**self.__dict__, "_writers": {}, "_trials": {}}
+        return {**self.__dict__, "_begun": {}}
 
     # what Tune calls
 
@@ -80,21 +101,20 @@ class Recorder(tune.Callback):
     ) -> None:
         if FAILURE in result:
             return
-        self._begin(trial)
-        number, epoch = trial.config["trial"], int(result["epoch"])
-        curve = self._running[number]
-        curve[:] = [point for point in curve if point["epoch"] < epoch]  # it may be told again by a new process
-        curve.append(_only(result, CURVE))
-        self._rows[number] = _numbers(result)
+        begun, epoch = self._begin(trial), int(result["epoch"])
+        # An epoch may be told again by a new process.
+        begun.curve[:] = [point for point in begun.curve if point["epoch"] < epoch]
+        begun.curve.append(_only(result, CURVE))
+        spent = {name: value + begun.memory_before.get(name, 0.0) for name, value in _memory(result).items()}
+        begun.row = _numbers(result) | spent
         self._write_running()
-        writer = self._writers.get(number)
-        if writer is None:
+        if begun.writer is None:
             # What a process that died wrote of epochs after its last checkpoint is taken back.
-            again = number in self._past.unfinished or self._restarts.get(number)
+            again = begun.restarts > 0 or trial.config["trial"] in self._past.unfinished
             folder = self.folder.trial(trial_folder(trial))
-            writer = self._writers[number] = SummaryWriter(str(folder), purge_step=epoch if again else None)
-        for name, value in _scalars(result).items():
-            writer.add_scalar(name, value, epoch)
+            begun.writer = SummaryWriter(str(folder), purge_step=epoch if again else None)
+        for name, value in _scalars({**result, **spent}).items():
+            begun.writer.add_scalar(name, value, epoch)
 
     def on_checkpoint(self, iteration: int, trials: list[Any], trial: Any, checkpoint: Any, **info: Any) -> None:
         """Removes all but the newest two. Tune would, at the price of a snapshot of the whole search each time."""
@@ -113,51 +133,50 @@ class Recorder(tune.Callback):
             self._end(trial, "stopped", f"stopped by ASHA after epoch {last['epoch']}: others did better by then")
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._begin(trial)
-        number, reason = trial.config["trial"], self._why(trial)
-        self._restarts[number] += 1
-        self._close_writer(number)
+        begun, number = self._begin(trial), trial.config["trial"]
+        reason = self._why(begun)
+        begun.restart()
         self._journal.note("trial", f"trial {number} is tried again from its last checkpoint: {reason}", number)
         self._write_running()
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._begin(trial)
-        reason = self._why(trial)
-        if restarts := self._restarts[trial.config["trial"]]:
-            reason = f"{reason}; it was tried {restarts + 1} times"
+        begun = self._begin(trial)
+        reason = self._why(begun)
+        if begun.restarts:
+            reason = f"{reason}; it was tried {begun.restarts + 1} times"
         self._end(trial, "failed", reason)
 
     # what others ask
 
     def hung(self, number: int) -> None:
         """The trial's process is about to be killed because it hangs."""
-        self._hung.add(number)
+        self._begun[number].hangs = True
 
     def interrupt(self, reason: str) -> None:
         """The search is over: trials that still run were interrupted. Writes the table, also where no trial began."""
-        for number in [number for number in self._running if number not in self.records]:
-            self._end(self._trials[number], "interrupted", reason)
+        for begun in list(self._begun.values()):
+            self._end(begun.trial, "interrupted", reason)
         self.write()
         self._write_running()
 
-    def _begin(self, trial: Any) -> None:
+    def _begin(self, trial: Any) -> _Begun:
         """Take note of it, unless it is known: a process may take another's place, or die before it has begun."""
-        number = trial.config["trial"]
-        self._trials[number] = trial
-        if number in self._running:
-            return
-        before = self._past.unfinished.get(number)
-        spent = datetime.timedelta(seconds=0 if before is None else before.spent_s)
-        self._started[number] = datetime.datetime.now(datetime.UTC) - spent
-        self._running[number] = [] if before is None else [dict(point) for point in before.curve]
-        self._rows[number] = {} if before is None else dict(before.row)
-        self._restarts[number] = 0 if before is None else before.restarts
+        number, now = trial.config["trial"], datetime.datetime.now(datetime.UTC)
+        if number in self._begun:
+            return self._begun[number]
+        begun = _Begun(trial, now, [], {}, 0, {})
+        if (before := self._past.unfinished.get(number)) is not None:
+            curve = [dict(point) for point in before.curve]
+            started = now - datetime.timedelta(seconds=before.spent_s)
+            begun = _Begun(trial, started, curve, dict(before.row), before.restarts, _memory(before.row))
+        self._begun[number] = begun
+        return begun
 
-    def _why(self, trial: Any) -> str:
+    def _why(self, begun: _Begun) -> str:
         """What ended its process. Raises OSError where that was a full disk, which ends the search."""
-        number = trial.config["trial"]
-        if number in self._hung:
-            self._hung.discard(number)
+        trial = begun.trial
+        if begun.hangs:
+            begun.hangs = False
             return "an epoch took longer than search.epoch_minutes allows"
         told = trial.error_file is not None and Path(trial.error_file).is_file()
         reason = failure_reason(Path(trial.error_file).read_text() if told else "")
@@ -170,15 +189,15 @@ class Recorder(tune.Callback):
         trials = [
             RunningTrial(
                 trial=number,
-                id=trial_folder(trial),
-                seed=self._seed(trial),
-                settings=trial.config["settings"],
-                curve=tuple(self._running[number]),
-                row=self._rows[number],
-                spent_s=max(0.0, (now - self._started[number]).total_seconds()),
-                restarts=self._restarts[number],
+                id=trial_folder(begun.trial),
+                seed=self._seed(begun.trial),
+                settings=begun.trial.config["settings"],
+                curve=tuple(begun.curve),
+                row=begun.row,
+                spent_s=max(0.0, (now - begun.started).total_seconds()),
+                restarts=begun.restarts,
             )
-            for number, trial in self._trials.items()
+            for number, begun in self._begun.items()
         ]
         used = self._usage or self._past.used
         write_running(self.folder.running, Running(trials=tuple(trials), wall_s=used.wall_s, gpu_s=used.gpu_s))
@@ -199,13 +218,11 @@ class Recorder(tune.Callback):
     @property
     def running(self) -> dict[int, list[dict[str, float]]]:
         """Learning curves of the trials that have started and not ended."""
-        return self._running
+        return {number: begun.curve for number, begun in list(self._begun.items())}
 
     def _end(self, trial: Any, state: TrialState, reason: str | None) -> None:
-        number = trial.config["trial"]
-        last, started = self._rows[number], self._started[number]
-        if state != "interrupted":
-            self._trials.pop(number, None)
+        number, begun = trial.config["trial"], self._begin(trial)
+        last = begun.row
         record = self.records[number] = TrialRecord(
             trial=number,
             id=trial_folder(trial),
@@ -215,18 +232,17 @@ class Recorder(tune.Callback):
             settings=trial.config["settings"],
             metrics=_only(last, (*shown(last), *METRICS)),
             last_frame=_below("last_frame.", last),
-            curve=tuple(self._running[number]),
+            curve=tuple(begun.curve),
             epochs=int(last.get("epoch", 0)),
-            started=started,
-            duration_s=(datetime.datetime.now(datetime.UTC) - started).total_seconds(),
-            restarts=self._restarts[number],
+            started=begun.started,
+            duration_s=(datetime.datetime.now(datetime.UTC) - begun.started).total_seconds(),
+            restarts=begun.restarts,
             memory=_below("memory.", last),
         )
-        self._close_writer(number)
+        begun.close()
         if state == "interrupted":
             return  # it stays among those that run, to be gone on with
-        self._running.pop(number)
-        self._rows.pop(number)
+        del self._begun[number]
         self._note_checkpoint(trial, record)
         self._drop_checkpoints()
         self.write()
@@ -241,10 +257,6 @@ class Recorder(tune.Callback):
             shutil.rmtree(folder / EARLIER, ignore_errors=True)
         elif record.trial in self._past.checkpoints:  # it ended before it came to one of its own
             self.checkpoints[record.trial] = self._past.checkpoints[record.trial]
-
-    def _close_writer(self, number: int) -> None:
-        if (writer := self._writers.pop(number, None)) is not None:
-            writer.close()
 
     def _drop_checkpoints(self) -> None:
         """Remove the checkpoints of ended trials that are neither among the best nor on the Pareto front."""
@@ -304,6 +316,10 @@ def _numbers(result: dict[str, Any]) -> dict[str, float]:
 
 def _only(result: dict[str, Any], names: Sequence[str]) -> dict[str, float]:
     return {name: float(result[name]) for name in names if isinstance(result.get(name), (int, float))}
+
+
+def _memory(result: Mapping[str, Any]) -> dict[str, float]:
+    return {key: float(value) for key, value in result.items() if key.startswith("memory.")}
 
 
 def _below(prefix: str, result: dict[str, Any]) -> dict[str, float]:

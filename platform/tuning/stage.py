@@ -22,7 +22,7 @@ from platform.bank.bank import Bank
 from platform.benchmarks.benchmark import Benchmark
 from platform.benchmarks.catalog import open_benchmark
 from platform.config.home import Home
-from platform.config.load import dump_run
+from platform.config.resolved import dump_run
 from platform.config.run import RunConfig
 from platform.config.training import Precision
 from platform.memory.compute import no_such_memory

@@ -12,7 +12,6 @@ import torch
 from ray import tune
 from ray.tune.result import SHOULD_CHECKPOINT
 
-from platform.config.errors import UserError
 from platform.config.trial import TrialSettings
 from platform.memory.client import ServedMemory
 from platform.memory.server import Serving
@@ -45,7 +44,7 @@ def trial_folder(trial: Any) -> str:
 
 
 FAILURE = "failure"  # in a trial's last row: why it failed
-OWN_FAILURES = (TrainingDiverged, TrialOutOfMemory, UserError)
+OWN_FAILURES = (TrainingDiverged, TrialOutOfMemory)
 LOOK_S = 1.0  # between two looks at whether the search winds down
 
 
@@ -54,7 +53,8 @@ class TargetTrial(tune.Trainable):
     `checkpoint`, the folder to go on from, where another driver began the trial.
 
     A trial that fails by its own doing would fail again: it tells so in its last row, under `FAILURE`. What is raised
-    is the doing of others (a process that died, a broken GPU), and Tune tries the trial again in a new process.
+    is the doing of others (a process that died, a node without servers or data, a broken GPU), and Tune tries the trial
+    again in a new process.
     """
 
     _target: Target

@@ -8,7 +8,7 @@ from typing import Any
 
 import optuna
 
-from platform.config.load import differences, load_resolved
+from platform.config.resolved import differences, load_resolved
 from platform.config.run import RunConfig
 from platform.config.search import direction
 from platform.config.trial import TrialSettings

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from platform.config.errors import UserError
-from platform.config.load import SEARCH_SPACES, dump_run, load_run
+from platform.config.load import SEARCH_SPACES, load_run
+from platform.config.resolved import dump_run
 
 SMALL = """
 name: small

@@ -115,6 +115,7 @@ def test_a_link_that_leads_out_of_a_store_is_refused(store: FrameStore, tmp_path
 
 def test_a_store_that_is_itself_a_link_is_read(store: FrameStore, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(store.path)
+    assert FrameStore.open(tmp_path / "link").manifest == store.manifest
     everything(tmp_path / "link")
 
 

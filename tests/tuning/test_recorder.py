@@ -171,6 +171,17 @@ def test_a_trial_that_cannot_even_begin_says_why(recorder: Recorder) -> None:
     assert failure_reason(str(died)) == "no such layer"
 
 
+def test_memory_counts_of_processes_that_died_stay_in_the_sum(recorder: Recorder) -> None:
+    made = trial(recorder, 0)
+    epoch(recorder, made, 1, **{"memory.ready": 8.0})
+    recorder.on_trial_recover(0, [made], made)
+    recorder.on_trial_start(0, [made], made)
+    epoch(recorder, made, 2, **{"memory.ready": 5.0})  # counted from nothing by the new process
+    epoch(recorder, made, 3, **{"memory.ready": 9.0})
+    recorder.on_trial_complete(0, [made], made)
+    assert row(recorder).memory == {"ready": 17.0}
+
+
 def test_a_node_without_memory_is_said_to_have_killed_the_trial() -> None:
     text = str(OutOfMemoryError("Task was killed due to the node running low on memory.\nMemory on node (IP: 1): 9"))
     assert failure_reason(text) == DIED

@@ -66,7 +66,6 @@ def test_a_search_that_is_stopped_from_elsewhere_can_be_gone_on_with(begin: Begi
     command = [sys.executable, "-m", "platform.search", "--stop", str(search.run.path)]
     stopped = subprocess.run(command, capture_output=True, text=True, timeout=100)
     assert stopped.returncode == 0, stopped.stderr
-    assert f"--resume {search.run.path}" in stopped.stdout
     code, _, err = search.end()
     assert code == 130
     assert f"python -m platform.search --resume {search.run.path}" in err

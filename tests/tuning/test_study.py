@@ -29,7 +29,8 @@ from rich.console import Console
 
 from platform.config.errors import UserError
 from platform.config.home import Home
-from platform.config.load import dump_run, load_run
+from platform.config.load import load_run
+from platform.config.resolved import dump_run
 from platform.config.run import RunConfig
 from platform.config.study import StudyConfig
 from platform.console import is_full_disk

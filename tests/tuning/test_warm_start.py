@@ -7,7 +7,7 @@ import optuna
 import pytest
 
 from platform.config.errors import UserError
-from platform.config.load import dump_run
+from platform.config.resolved import dump_run
 from platform.config.run import RunConfig
 from platform.results.record import TrialRecord, write_results
 from platform.results.run_folder import RunFolder

@@ -23,8 +23,10 @@ def test_a_driver_that_waits_itself_takes_no_trial_for_hanging(
     monkeypatch.setattr(watch, "HELD_UP_S", 0.5)
     folder = RunFolder(tmp_path)
     journal = Journal(folder.incidents)
-    watching = Watch(0.01, Recorder(tiny_config(), folder, journal=journal), journal)  # 0.6 s
-    trial = SimpleNamespace(config={"trial": 0}, status="RUNNING")
+    recorder = Recorder(tiny_config(), folder, journal=journal)
+    watching = Watch(0.01, recorder, journal)  # 0.6 s
+    trial = SimpleNamespace(config={"trial": 0, "settings": {}}, status="RUNNING")
+    recorder.on_trial_start(0, [trial], trial)
     watching.on_trial_start(0, [trial], trial)
     time.sleep(0.8)
     watching.on_step_end(0, [trial])

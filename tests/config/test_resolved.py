@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from platform.config.errors import UserError
-from platform.config.load import dump_run, load_run
-from platform.config.resumed import resumed_config
+from platform.config.load import load_run
+from platform.config.resolved import dump_run, resumed_config
 
 TINY = Path(__file__).parents[1] / "fixtures" / "tiny.yaml"
 
