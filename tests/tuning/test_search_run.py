@@ -33,16 +33,22 @@ def states(folder: RunFolder) -> list[str]:
 
 
 @pytest.fixture(scope="module")
+def new_home(tiny_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """With the prepared benchmarks, and neither sources nor memory that another test left."""
+    home = Home(tmp_path_factory.mktemp("home"))
+    (home.root / "benchmarks").symlink_to(tiny_home.benchmarks)
+    return home
+
+
+@pytest.fixture(scope="module")
 def finished(
-    tiny_home: Home, tmp_path_factory: pytest.TempPathFactory, local_ray: None
+    new_home: Home, tmp_path_factory: pytest.TempPathFactory, local_ray: None
 ) -> tuple[SearchOutcome, list[TrialRecord], RunFolder]:
     from platform.config.load import load_run
 
     path = Path(__file__).parents[1] / "fixtures" / "tiny.yaml"
     config = load_run(str(path), profile="laptop", overrides=["search.trials=6"])
-    home = Home(tmp_path_factory.mktemp("home"))  # which finds no memory ready that another test left
-    (home.root / "benchmarks").symlink_to(tiny_home.benchmarks)
-    return run(config, tmp_path_factory.mktemp("run") / "r", home)
+    return run(config, tmp_path_factory.mktemp("run") / "r", new_home)
 
 
 def test_there_are_exactly_as_many_rows_as_trials(finished: tuple) -> None:
@@ -82,11 +88,11 @@ def test_every_block_was_computed_once(finished: tuple) -> None:
     assert asked == moments + sum(blocks * directions * len(record.sources) * record.epochs for record in records)
 
 
-def test_the_sources_are_in_the_bank_with_their_scores(finished: tuple, tiny_home: Home) -> None:
-    bank = Bank(tiny_home.bank)  # which other tests put sources in too
-    pretrained = [card for entry in bank.entries() if (card := bank.card(entry)).recipe is not None]
-    assert {card.name for card in pretrained} >= {"one", "two"}
-    assert all("mse" in card.score for card in pretrained)
+def test_the_sources_are_in_the_bank_with_their_scores(finished: tuple, new_home: Home) -> None:
+    bank = Bank(new_home.bank)
+    cards = [bank.card(entry) for entry in bank.entries()]
+    assert sorted(card.name for card in cards) == ["one", "two"]
+    assert all("mse" in card.score and card.recipe is not None for card in cards)
 
 
 def test_the_best_target_is_written_out_and_tested(finished: tuple) -> None:
