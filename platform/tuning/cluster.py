@@ -15,6 +15,7 @@ from pathlib import Path
 os.environ.setdefault(
     "RAY_DEDUP_LOGS_SKIP_REGEX", "^A worker died or was killed|killed due to the node running low on memory"
 )
+import psutil
 import ray
 from filelock import FileLock, Timeout
 from ray.exceptions import AuthenticationError
@@ -64,15 +65,22 @@ def cluster(address: str | None) -> Iterator[None]:
 
 
 def remove_what_killed_drivers_left(temporary: Path) -> None:
-    """Folders of Rays that were ours and whose driver could not remove them: nobody holds their lock any more."""
+    """Folders of Rays that were ours and whose driver could not remove them: nobody holds their lock any more.
+
+    That of a Ray which is still ending is left to the next search: it would make its folder anew.
+    """
     for folder in temporary.glob(f"{OWN_FOLDER}*"):
         owner = folder / OWNER
         with contextlib.suppress(OSError, Timeout):  # of another user, or in use
-            if owner.is_file():
+            if owner.is_file() and not _is_at_work(folder):
                 FileLock(owner).acquire(timeout=0).lock.release()
                 shutil.rmtree(folder, ignore_errors=True)
-                if folder.is_dir():  # a Ray that is still ending writes into it: left to the next search
-                    owner.touch()
+
+
+def _is_at_work(folder: Path) -> bool:
+    """Whether a Ray's own processes, which are all told of its folder, still live."""
+    commands = (process.info["cmdline"] or () for process in psutil.process_iter(["cmdline"]))
+    return any(str(folder) in word for command in commands for word in command)
 
 
 def log_libraries_to(path: Path) -> None:

@@ -63,7 +63,8 @@ class Search:
         return self.processes("ray::ResourceTrainable") + self.processes("ray::TargetTrial")
 
     def kill(self) -> None:
-        os.kill(self.driver.pid, signal.SIGKILL)
+        """Nothing, where it has ended."""
+        self.driver.kill()
         self.driver.communicate()
 
     def end(self) -> tuple[int, str, str]:
