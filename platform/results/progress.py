@@ -3,15 +3,17 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, FailFast, NonNegativeFloat, NonNegativeInt
+from pydantic import AwareDatetime, BaseModel, ConfigDict, FailFast, NonNegativeFloat, NonNegativeInt
 
 from platform.config.bounded import LARGE_BYTES, Refused, parse_json, read_bounded
 from platform.config.errors import UserError
 from platform.config.model import Model
-from platform.results.record import Scores, Settings, TrialId, TrialNumber
+from platform.results.record import Scores, Settings, TrialId, TrialNumber, TrialRecord, TrialState
 from platform.results.replacing import replace_text
+from platform.results.scores import shown
 
 SCHEMA_VERSION = 1
+METRICS = ("mse_openstl", "parameters", "seconds_per_clip", "train_loss", "distillation_loss")  # beside the scores
 
 
 class RunningTrial(Model):
@@ -27,6 +29,32 @@ class RunningTrial(Model):
     row: Scores = {}  # all numbers of its last epoch
     spent_s: NonNegativeFloat = 0.0  # of wall time, in all the drivers that ran it
     restarts: NonNegativeInt = 0
+
+    def as_record(
+        self, state: TrialState, reason: str | None = None, started: AwareDatetime | None = None
+    ) -> TrialRecord:
+        """As it stands in the results when it ends here."""
+        scores = [name for name in (*shown(self.row), *METRICS) if name in self.row]
+        return TrialRecord(
+            trial=self.trial,
+            id=self.id,
+            state=state,
+            reason=reason,
+            seed=self.seed,
+            settings=self.settings,
+            metrics={name: self.row[name] for name in scores},
+            last_frame=_below("last_frame.", self.row),
+            curve=self.curve,
+            epochs=int(max((point.get("epoch", 0.0) for point in self.curve), default=0.0)),
+            started=started,
+            duration_s=self.spent_s,
+            restarts=self.restarts,
+            memory=_below("memory.", self.row),
+        )
+
+
+def _below(prefix: str, row: Scores) -> Scores:
+    return {name.removeprefix(prefix): value for name, value in row.items() if name.startswith(prefix)}
 
 
 class Running(Model):

@@ -20,7 +20,7 @@ from platform.config.home import Home
 from platform.config.resolved import load_resolved
 from platform.config.run import RunConfig
 from platform.config.trial import TrialSettings
-from platform.results.progress import RunningTrial, read_running
+from platform.results.progress import read_running
 from platform.results.record import TrialRecord, read_results
 from platform.results.run_folder import RunFolder
 from platform.training.lpips import why_no_lpips
@@ -140,20 +140,8 @@ def _records(folder: RunFolder) -> dict[int, TrialRecord]:
     """By number: those in the results, and of a search that was killed those that ran, up to their last epoch."""
     records = {record.trial: record for record in read_results(folder.results)} if folder.results.is_file() else {}
     for trial in read_running(folder.running).trials:
-        records.setdefault(trial.trial, _interrupted(trial))
+        records.setdefault(trial.trial, trial.as_record("interrupted"))
     return dict(sorted(records.items()))
-
-
-def _interrupted(trial: RunningTrial) -> TrialRecord:
-    return TrialRecord(
-        trial=trial.trial,
-        id=trial.id,
-        state="interrupted",
-        seed=trial.seed,
-        settings=trial.settings,
-        curve=trial.curve,
-        epochs=len(trial.curve),
-    )
 
 
 def _settings(folder: RunFolder, record: TrialRecord) -> TrialSettings:

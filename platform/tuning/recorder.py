@@ -10,7 +10,8 @@ import math
 import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,8 @@ from platform.tuning.trial import FAILURE, trial_folder, trial_seed
 from platform.tuning.usage import Usage
 
 CURVE = ("epoch", "steps", "train_loss", "distillation_loss", "mse", "ssim", "psnr")
-METRICS = ("mse_openstl", "parameters", "seconds_per_clip", "train_loss", "distillation_loss")
 INTERRUPTED = "the search was interrupted while it ran"
+WRITE_RUNNING_S = 60.0  # at the least
 KEPT_WHILE_RUNNING = 2  # checkpoints of a trial: the one before the last is for one that is cut short
 KEPT_CHECKPOINTS = 3  # of the best trials by the first objective
 
@@ -85,6 +86,7 @@ class Recorder(tune.Callback):
             n: self._past.checkpoints[n] for n in self.records if n in self._past.checkpoints
         }
         self._begun: dict[int, _Begun] = {}
+        self._written = time.monotonic()  # what runs
 
     def __getstate__(self) -> dict[str, Any]:
         """Tune pickles its callbacks; open files and live trials are not something to restore."""
@@ -104,7 +106,7 @@ class Recorder(tune.Callback):
         begun, epoch = self._begin(trial), int(result["epoch"])
         # An epoch may be told again by a new process.
         begun.curve[:] = [point for point in begun.curve if point["epoch"] < epoch]
-        begun.curve.append(_only(result, CURVE))
+        begun.curve.append(_only(result, dict.fromkeys((*CURVE, *self.config.search.objectives))))
         spent = {name: value + begun.memory_before.get(name, 0.0) for name, value in _memory(result).items()}
         begun.row = _numbers(result) | spent
         self._write_running()
@@ -115,6 +117,11 @@ class Recorder(tune.Callback):
             begun.writer = SummaryWriter(str(folder), purge_step=epoch if again else None)
         for name, value in _scalars({**result, **spent}).items():
             begun.writer.add_scalar(name, value, epoch)
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """What was used of the budget is not forgotten, however long an epoch takes."""
+        if time.monotonic() - self._written > WRITE_RUNNING_S:
+            self._write_running()
 
     def on_checkpoint(self, iteration: int, trials: list[Any], trial: Any, checkpoint: Any, **info: Any) -> None:
         """Removes all but the newest two. Tune would, at the price of a snapshot of the whole search each time."""
@@ -156,6 +163,8 @@ class Recorder(tune.Callback):
         """The search is over: trials that still run were interrupted. Writes the table, also where no trial began."""
         for begun in list(self._begun.values()):
             self._end(begun.trial, "interrupted", reason)
+        for number, trial in self._yet_to_go_on().items():
+            self.records.setdefault(number, trial.as_record("interrupted", reason))
         self.write()
         self._write_running()
 
@@ -185,22 +194,29 @@ class Recorder(tune.Callback):
         return reason
 
     def _write_running(self) -> None:
-        now = datetime.datetime.now(datetime.UTC)
-        trials = [
-            RunningTrial(
-                trial=number,
-                id=trial_folder(begun.trial),
-                seed=self._seed(begun.trial),
-                settings=begun.trial.config["settings"],
-                curve=tuple(begun.curve),
-                row=begun.row,
-                spent_s=max(0.0, (now - begun.started).total_seconds()),
-                restarts=begun.restarts,
-            )
-            for number, begun in self._begun.items()
-        ]
+        running = {number: self._running_trial(begun) for number, begun in self._begun.items()}
         used = self._usage or self._past.used
-        write_running(self.folder.running, Running(trials=tuple(trials), wall_s=used.wall_s, gpu_s=used.gpu_s))
+        trials = tuple(trial for _, trial in sorted({**self._yet_to_go_on(), **running}.items()))
+        write_running(self.folder.running, Running(trials=trials, wall_s=used.wall_s, gpu_s=used.gpu_s))
+        self._written = time.monotonic()
+
+    def _yet_to_go_on(self) -> dict[int, RunningTrial]:
+        """Those that an earlier driver left, which have not begun again: they wait for their turn."""
+        known = self._begun.keys() | {n for n, record in self.records.items() if record.state != "interrupted"}
+        return {number: trial for number, trial in self._past.unfinished.items() if number not in known}
+
+    def _running_trial(self, begun: _Begun) -> RunningTrial:
+        spent = datetime.datetime.now(datetime.UTC) - begun.started
+        return RunningTrial(
+            trial=begun.trial.config["trial"],
+            id=trial_folder(begun.trial),
+            seed=self._seed(begun.trial),
+            settings=begun.trial.config["settings"],
+            curve=tuple(begun.curve),
+            row=begun.row,
+            spent_s=max(0.0, spent.total_seconds()),
+            restarts=begun.restarts,
+        )
 
     def _seed(self, trial: Any) -> int:
         return int(trial.config.get("seed", trial_seed(self.config.search.seed, trial.config["trial"])))
@@ -222,23 +238,7 @@ class Recorder(tune.Callback):
 
     def _end(self, trial: Any, state: TrialState, reason: str | None) -> None:
         number, begun = trial.config["trial"], self._begin(trial)
-        last = begun.row
-        record = self.records[number] = TrialRecord(
-            trial=number,
-            id=trial_folder(trial),
-            state=state,
-            reason=reason,
-            seed=self._seed(trial),
-            settings=trial.config["settings"],
-            metrics=_only(last, (*shown(last), *METRICS)),
-            last_frame=_below("last_frame.", last),
-            curve=tuple(begun.curve),
-            epochs=int(last.get("epoch", 0)),
-            started=begun.started,
-            duration_s=(datetime.datetime.now(datetime.UTC) - begun.started).total_seconds(),
-            restarts=begun.restarts,
-            memory=_below("memory.", last),
-        )
+        record = self.records[number] = self._running_trial(begun).as_record(state, reason, begun.started)
         begun.close()
         if state == "interrupted":
             return  # it stays among those that run, to be gone on with
@@ -314,16 +314,12 @@ def _numbers(result: dict[str, Any]) -> dict[str, float]:
     return {name: float(value) for name, value in result.items() if isinstance(value, (int, float))}
 
 
-def _only(result: dict[str, Any], names: Sequence[str]) -> dict[str, float]:
+def _only(result: Mapping[str, Any], names: Iterable[str]) -> dict[str, float]:
     return {name: float(result[name]) for name in names if isinstance(result.get(name), (int, float))}
 
 
 def _memory(result: Mapping[str, Any]) -> dict[str, float]:
     return {key: float(value) for key, value in result.items() if key.startswith("memory.")}
-
-
-def _below(prefix: str, result: dict[str, Any]) -> dict[str, float]:
-    return {key.removeprefix(prefix): float(value) for key, value in result.items() if key.startswith(prefix)}
 
 
 def _scalars(result: dict[str, Any]) -> dict[str, float]:

@@ -16,10 +16,12 @@ from ray.train._internal.storage import StorageContext
 from ray.tune.experiment.trial import Trial
 
 from platform.config.run import RunConfig
+from platform.results.progress import RunningTrial, read_running
 from platform.results.record import TrialRecord, read_results
 from platform.results.run_folder import RunFolder
 from platform.training.run import TrainingDiverged
 from platform.tuning.recorder import INTERRUPTED, Recorder, failure_reason
+from platform.tuning.resuming import Past
 
 Config = Callable[..., RunConfig]
 SETTINGS = {"sources": ["one"], "start": "scratch"}
@@ -171,6 +173,15 @@ def test_a_trial_that_cannot_even_begin_says_why(recorder: Recorder) -> None:
     assert failure_reason(str(died)) == "no such layer"
 
 
+def test_a_curve_has_what_is_searched_for_whatever_it_is(tiny_config: Config, tmp_path: Path) -> None:
+    """Successive halving that goes on reads it there."""
+    config = tiny_config()
+    search = config.search.model_copy(update={"objectives": ["csi_16"]})
+    recorder = Recorder(config.model_copy(update={"search": search}), RunFolder(tmp_path / "run"))
+    finish(recorder, 0, csi_16=0.5)
+    assert row(recorder).curve[-1]["csi_16"] == 0.5
+
+
 def test_memory_counts_of_processes_that_died_stay_in_the_sum(recorder: Recorder) -> None:
     made = trial(recorder, 0)
     epoch(recorder, made, 1, **{"memory.ready": 8.0})
@@ -210,3 +221,32 @@ def test_a_killed_worker_is_said_to_have_died() -> None:
         ray.get(asleep, timeout=60)
     assert "ip: " in str(died.value)  # what used to be taken for the reason
     assert failure_reason(f"Failure # 1 (occurred at now)\n{died.value}\n") == DIED
+
+
+def test_trials_to_go_on_with_are_not_forgotten_before_they_have_begun(tiny_config: Config, tmp_path: Path) -> None:
+    unfinished = {
+        number: RunningTrial(
+            trial=number,
+            id=f"{number:05d}",
+            seed=100_000 + number,
+            settings=SETTINGS,
+            curve=({"epoch": 1.0, "mse": 40.0},),
+            row={"epoch": 1.0, "mse": 40.0},
+            spent_s=10.0,
+        )
+        for number in (3, 4)
+    }
+    folder = RunFolder(tmp_path / "run")
+    recorder = Recorder(tiny_config(), folder, Past(unfinished=unfinished))
+    trial(recorder, 3)
+    assert [each.trial for each in read_running(folder.running).trials] == [3, 4]
+    recorder.interrupt(INTERRUPTED)
+    assert [each.model_dump(exclude={"spent_s"}) for each in read_running(folder.running).trials] == [
+        each.model_dump(exclude={"spent_s"}) for each in unfinished.values()
+    ]
+    rows = read_results(folder.results)
+    assert [(row.trial, row.state, row.epochs, row.metrics["mse"]) for row in rows] == [
+        (3, "interrupted", 1, 40.0),
+        (4, "interrupted", 1, 40.0),
+    ]
+    assert rows[1].duration_s == 10.0
