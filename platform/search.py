@@ -1,5 +1,6 @@
 """`python -m platform.search kth.yaml`: from a YAML to a report."""
 
+import json
 import shlex
 from pathlib import Path
 from typing import Annotated, Literal
@@ -110,6 +111,8 @@ def search(
         _replay(replay)
         return
     if resume is not None:
+        if dry_run or run_dir is not None or warm_start is not None:
+            raise UserError("--resume goes on with a run as it is: leave out --dry-run, --run-dir and --warm-start.")
         folder = RunFolder(resume)
         resolved = resumed_config(folder.config, yaml=config, overrides=overrides or (), extend=extend)
         _search({resolved.profile: resolved}, folder, Home.from_environment(), address, resumed=True)
@@ -118,7 +121,10 @@ def search(
         raise UserError("--extend adds trials to a run: give it beside --resume RUN.")
     if config is None:
         raise UserError("which search? Give a YAML file, for example: python -m platform.search kth.yaml")
-    candidates = {name: load_run(config, profile=name, overrides=overrides or ()) for name in _profiles(profile)}
+    warm = [] if warm_start is None else [f"search.warm_start={json.dumps(str(warm_start.absolute()))}"]
+    candidates = {
+        name: load_run(config, profile=name, overrides=[*(overrides or ()), *warm]) for name in _profiles(profile)
+    }
     home = Home.from_environment()
     if dry_run:
         _dry_run(candidates, home, local=address is None)
@@ -126,7 +132,7 @@ def search(
     chosen_name = next(iter(candidates.values())).name
     folder = RunFolder(run_dir or default_run_path(chosen_name))
     with new_run_folder(folder.path):
-        _search(candidates, folder, home, address, warm_from=warm_start)
+        _search(candidates, folder, home, address)
 
 
 def _stop(run: Path) -> None:
@@ -182,24 +188,21 @@ def _search(
     address: str | None,
     *,
     resumed: bool = False,
-    warm_from: Path | None = None,
 ) -> None:
     from platform.results.page import render_report
     from platform.results.text import closing_lines, failure_text
     from platform.tuning.cluster import cluster, cluster_gpus
     from platform.tuning.driver import driving
     from platform.tuning.search_run import run_search
-    from platform.tuning.warm_start import WarmStart
 
-    warm_starts = {
-        profile: WarmStart.read(warm_from, config) for profile, config in candidates.items() if warm_from is not None
-    }
     with driving(folder), cluster(address):
         config = _choose(candidates, cluster_gpus())
-        if (warm_start := warm_starts.get(config.profile)) is not None:
-            console.print(warm_start.said, markup=False, soft_wrap=True)
         try:
-            outcome = run_search(config, folder, home, console, resumed=resumed, warm_start=warm_start)
+            outcome = run_search(config, folder, home, console, resumed=resumed)
+        except KeyboardInterrupt:
+            if folder.config.is_file():
+                raise Interrupted(f"What was finished is kept. {_go_on(folder)}") from None
+            raise
         except Exception as error:
             if is_full_disk(error):
                 raise DiskFull(_go_on(folder)) from error
@@ -209,7 +212,12 @@ def _search(
     if outcome.ended == "interrupted":
         raise Interrupted(f"{ended} trials had ended and are kept; what is known so far: {report}. {_go_on(folder)}")
     if outcome.ended == "budget":
-        console.print(f"the budget was used up when {ended} of {config.search.trials} trials had ended", markup=False)
+        console.print(
+            f"the budget was used up when {ended} of {config.search.trials} trials had ended. "
+            f"{_go_on(folder, ' --set search.budget.hours=...')}",
+            markup=False,
+            soft_wrap=True,
+        )
     if outcome.best is None and outcome.ended == "budget":
         raise UserError(f"no trial came to a score. {_go_on(folder, ' --set search.budget.hours=...')}")
     if outcome.best is None:

@@ -13,7 +13,8 @@ from platform.config.places import read_yaml
 from platform.config.run import RunConfig
 
 BUDGET = "search.budget."
-GROWS = (BUDGET, "search.trials:")  # what may differ from the YAML that the run was begun with
+# What may differ from the YAML that the run was begun with: options said it, or say it anew.
+GROWS = (BUDGET, "search.trials:", "search.warm_start:")
 
 
 def dump_run(config: RunConfig) -> str:
@@ -85,8 +86,13 @@ def resumed_config(resolved: Path, *, yaml: str | None, overrides: Sequence[str]
 
 
 def _differences(yaml: str, config: RunConfig) -> list[str]:
-    given = load_run(yaml, profile=config.profile)
-    if given.training.precision == "auto":  # which was settled when the run began
-        training = given.training.model_copy(update={"precision": config.training.precision})
-        given = given.model_copy(update={"training": training})
+    given = settled_as(config, load_run(yaml, profile=config.profile))
     return [line for line in differences(given, config) if not line.startswith(GROWS)]
+
+
+def settled_as(run: RunConfig, given: RunConfig) -> RunConfig:
+    """`given`, with what `auto` became when `run` began."""
+    if given.training.precision != "auto":
+        return given
+    training = given.training.model_copy(update={"precision": run.training.precision})
+    return given.model_copy(update={"training": training})

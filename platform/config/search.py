@@ -78,12 +78,13 @@ class SearchConfig(Model):
     trials: PositiveInt = 100
     budget: BudgetConfig = BudgetConfig()
     # How long an epoch may take before its process counts as hanging and is killed; auto: 10 minutes, or ten times
-    # the longest epoch seen, whichever is more. null: for ever.
+    # the longest epoch seen, whichever is more, and 6 hours while none has been seen. null: for ever.
     epoch_minutes: PositiveFloat | Literal["auto"] | None = "auto"
     seed: Annotated[int, Field(ge=0)] = 0
     objectives: Annotated[tuple[ObjectiveName, ...], Field(min_length=1)] = ("mse",)
     startup_trials: PositiveInt = 10  # drawn at random before Optuna's TPE begins to learn
     asha: AshaConfig | None = AshaConfig()  # judges by the first objective; null trains every trial to its end
+    warm_start: str | None = None  # an earlier run's folder, whose finished trials the study begins with
     seed_from_ranking: bool = False  # after the baselines try the sources ranked first, the first two, ...
     space: dict[str, Parameter] = {}
 

@@ -5,6 +5,7 @@ What is written last vouches for the rest, so that half a copy is never taken fo
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -71,7 +72,11 @@ def save_run(run: TrainingRun, folder: Path) -> None:
     (folder / STATE).write_text(json.dumps(state))
     files = {path.name: _sha256(path) for path in sorted(folder.iterdir()) if path.is_file()}
     progress = {"epochs": state["epochs_done"], "steps": state["epoch"]["steps"]}
+    for name in files:
+        _to_disk(folder / name)
     (folder / MANIFEST).write_text(json.dumps({"progress": progress, "files": files}))
+    _to_disk(folder / MANIFEST)
+    _to_disk(folder)
 
 
 def load_run(run: TrainingRun, folder: Path) -> None:
@@ -131,6 +136,15 @@ def _optimizer_state(optimizer: torch.optim.Optimizer, moments: dict[str, torch.
             tensor = torch.empty_like(like).copy_(tensor)
         state.setdefault(int(number), {})[name] = tensor
     return {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
+
+
+def _to_disk(path: Path) -> None:
+    """A table that says that a trial has ended may outlive a loss of power, and so must its weights."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _plain(tensor: torch.Tensor) -> torch.Tensor:

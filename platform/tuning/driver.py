@@ -8,15 +8,18 @@ import time
 from collections.abc import Iterator
 from typing import Annotated
 
+import psutil
 from filelock import FileLock, Timeout
 from pydantic import Field
 
 from platform.config.bounded import Refused, read_json
 from platform.config.errors import UserError
 from platform.config.model import Model
+from platform.results.replacing import replace_text
 from platform.results.run_folder import RunFolder
 
 ENDS_WITHIN_S = 60.0
+A_LOOK_S = 1.0  # another process may hold the lock for a moment, to see whether it is held
 
 
 class _Driver(Model):
@@ -31,19 +34,21 @@ def driving(folder: RunFolder) -> Iterator[None]:
     """Hold the run folder; freed by itself when the process dies. Raises UserError where a search runs in it."""
     lock = FileLock(folder.lock)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=A_LOOK_S)
     except Timeout:
         raise UserError(
             f"a search runs in {folder.path} ({_driver(folder)}). Wait for it, or end it: "
             f"python -m platform.search --stop {folder.path}"
         ) from None
+    folder.driver.unlink(missing_ok=True)  # of a driver that was killed
     try:
-        folder.driver.write_text(_Driver(pid=os.getpid(), host=socket.gethostname()).model_dump_json())
+        replace_text(folder.driver, _Driver(pid=os.getpid(), host=socket.gethostname()).model_dump_json())
         yield
     finally:
         folder.driver.unlink(missing_ok=True)
+        if [*folder.path.iterdir()] == [folder.lock]:  # nothing has begun, and the folder goes
+            folder.lock.unlink()
         lock.release()
-        folder.lock.unlink(missing_ok=True)
 
 
 def stop(folder: RunFolder) -> None:
@@ -56,9 +61,13 @@ def stop(folder: RunFolder) -> None:
         raise UserError(f"{folder.driver} does not tell who runs the search. Press Ctrl-C in its terminal.") from None
     if driver.host != socket.gethostname():
         raise UserError(f"the search in {folder.path} runs on {driver.host}: stop it there.")
-    os.kill(driver.pid, signal.SIGINT)
+    try:
+        process = psutil.Process(driver.pid)
+        process.send_signal(signal.SIGINT)
+    except psutil.NoSuchProcess:  # it has just ended
+        return
     ends = time.monotonic() + ENDS_WITHIN_S
-    while is_driven(folder):
+    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
         if time.monotonic() > ends:
             raise UserError(f"the search (process {driver.pid}) has not ended within {ENDS_WITHIN_S:.0f} s.")
         time.sleep(0.1)

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 from pydantic import BaseModel, PositiveInt
 
+from platform.config.bounded import Refused, read_json
+from platform.config.errors import UserError
 from platform.config.run import RunConfig
 from platform.results.run_folder import RunFolder
 from platform.training.versions import code_version, hardware, package_versions
@@ -92,3 +94,15 @@ def _code_text(made: MadeWith) -> str:
     changes = " with changes" if made.code.get("has_changes") else ""
     commit = f"commit {code['commit']}{changes}, " if "commit" in code else ""
     return f"{code.get('version', 'unknown')} ({commit}sources {code.get('sha256', 'unknown')})"
+
+
+def read_provenance(folder: RunFolder) -> RunProvenance:
+    """Raises UserError where it is not there, or cannot be read."""
+    try:
+        return read_json(folder.provenance, RunProvenance)
+    except FileNotFoundError:
+        raise UserError(f"{folder.path} has no {folder.provenance.name}: what it was made of is not known.") from None
+    except (OSError, Refused) as fault:
+        raise UserError(
+            f"{folder.provenance} cannot be read ({fault}). Copy it again from where the run was made."
+        ) from None

@@ -15,10 +15,13 @@ from platform.bank.bank import Bank, count_parameters
 from platform.bank.card import Card, TrainingData, Transfer
 from platform.benchmarks.blocks import ClipBlocks
 from platform.benchmarks.tensors import clips_to_tensors
+from platform.config.bounded import Refused, read_json
 from platform.config.trial import TrialSettings
 from platform.results.record import TrialRecord
+from platform.results.replacing import replace_text, replacing
 from platform.results.run_folder import RunFolder
 from platform.results.scores import shown
+from platform.results.summary import TestScores
 from platform.training.evaluation import evaluate
 from platform.training.lpips import load_lpips, why_no_lpips
 from platform.training.versions import package_versions
@@ -73,6 +76,17 @@ def load_best(folder: RunFolder) -> VideoPredictor:
     return Bank(folder.path).load(folder.best.name)
 
 
+def forget_test_of_others(folder: RunFolder, best: TrialRecord) -> None:
+    """Scores and pictures on the test split that an earlier driver left of a target which is the best no more."""
+    try:
+        if read_json(folder.test, TestScores).trial == best.trial:
+            return
+    except (OSError, Refused):
+        pass  # there is none, or it was cut short
+    folder.test.unlink(missing_ok=True)
+    folder.predictions.unlink(missing_ok=True)
+
+
 def test_best(plan: TargetPlan, folder: RunFolder, record: TrialRecord) -> dict[str, Any]:
     """Score the exported target on the test split; writes and returns what `test.json` says.
 
@@ -94,7 +108,7 @@ def test_best(plan: TargetPlan, folder: RunFolder, record: TrialRecord) -> dict[
         "not_scored": {"lpips": no_lpips} if no_lpips else {},
     }
     _save_predictions(network, clips, input_length, folder.predictions)
-    folder.test.write_text(json.dumps(scores, indent=2))
+    replace_text(folder.test, json.dumps(scores, indent=2))
     return scores
 
 
@@ -106,7 +120,8 @@ def _save_predictions(network: VideoPredictor, clips: ClipBlocks, input_length: 
     arrays: dict[str, Any] = {"clips": _as_pictures(frames), "predicted": _as_pictures(predicted)}
     if valid is not None:
         arrays["valid"] = valid.permute(0, 1, 3, 4, 2).numpy()
-    np.savez_compressed(path, **arrays, input_length=np.array(input_length))
+    with replacing(path) as unfinished, unfinished.open("wb") as file:
+        np.savez_compressed(file, **arrays, input_length=np.array(input_length))
 
 
 def _as_pictures(frames_NTCHW: torch.Tensor) -> np.ndarray:

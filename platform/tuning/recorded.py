@@ -6,15 +6,12 @@ Other code, packages or machines are told: then bits may differ. Other clips or 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import torch
 from pydantic import ValidationError
 
 from platform.bank.bank import Bank
-from platform.benchmarks.benchmark import Benchmark
-from platform.benchmarks.store import repair
-from platform.config.bounded import Refused, first_fault, read_json
+from platform.config.bounded import first_fault
 from platform.config.errors import UserError
 from platform.config.home import Home
 from platform.config.resolved import load_resolved
@@ -24,10 +21,9 @@ from platform.results.progress import read_running
 from platform.results.record import TrialRecord, read_results
 from platform.results.run_folder import RunFolder
 from platform.training.lpips import why_no_lpips
-from platform.tuning.made_with import SHORT, RunProvenance, differences, made_with
+from platform.tuning.made_with import RunProvenance, differences, made_with, read_provenance
+from platform.tuning.same_data import TRAINED_ON, entries_as_recorded, refuse_other_clips
 from platform.tuning.target import TargetPlan
-
-TRAINED_ON: tuple[Literal["train", "validation"], ...] = ("train", "validation")  # what a trial sees of a benchmark
 
 
 @dataclass(frozen=True)
@@ -55,7 +51,7 @@ class Recorded:
             raise UserError(
                 f"trial {number} of {folder.path} has no whole epoch on record, so nothing can be compared."
             )
-        return cls(folder, config, _provenance(folder), record, _settings(folder, record))
+        return cls(folder, config, read_provenance(folder), record, _settings(folder, record))
 
     @property
     def num_epochs(self) -> int:
@@ -88,36 +84,10 @@ class Recorded:
         """What the trial was built from. Raises UserError where its clips or its sources are others by now."""
         config = self.config
         alone = config.model_copy(update={"training": config.training.model_copy(update={"readers": 0})})
-        plan = TargetPlan(alone, home, self._entries(Bank(home.bank)))
-        self._refuse_other_clips(plan.benchmark())
+        entries = entries_as_recorded(self.provenance, self.record.source_columns(), Bank(home.bank))
+        plan = TargetPlan(alone, home, entries)
+        refuse_other_clips(self.provenance, plan.benchmark(), TRAINED_ON)
         return plan
-
-    def _entries(self, bank: Bank) -> dict[str, str]:
-        entries = {}
-        for name in sorted(self.record.source_columns()):
-            if (used := self.provenance.sources.get(name)) is None:
-                raise UserError(f"{self.folder.provenance} does not tell the weights of source {name!r}.")
-            entry, recorded = used.entry, used.weights_sha256
-            found = bank.card(entry).weights_sha256 if entry in bank.entries() else None
-            if found != recorded:
-                what = "is not in the bank" if found is None else f"has others there ({found[:SHORT]})"
-                raise UserError(
-                    f"source {name!r} of this run is {entry} with weights {recorded[:SHORT]}, which {what}: another "
-                    f"source makes another experiment. Copy {entry} into {bank.root} from where the run was made."
-                )
-            entries[name] = entry
-        return entries
-
-    def _refuse_other_clips(self, benchmark: Benchmark) -> None:
-        fingerprints, store = self.provenance.fingerprints, benchmark.store
-        for split in TRAINED_ON:
-            found, recorded = benchmark.blocks(split).fingerprint, fingerprints.get(split)
-            if recorded is not None and found != recorded:
-                raise UserError(
-                    f"the {split} clips of {benchmark.label} in {store.path} have fingerprint {found[:SHORT]}, those "
-                    f"of this run had {recorded[:SHORT]}: other clips make another experiment. Set TMU_HOME to where "
-                    f"those lie, or prepare them from the same files as then. {repair(store.path, store.manifest)}"
-                )
 
 
 def _run_and_number(trial: Path) -> tuple[RunFolder, int]:
@@ -155,17 +125,6 @@ def _settings(folder: RunFolder, record: TrialRecord) -> TrialSettings:
         raise UserError(
             f"the settings of trial {record.trial} in {folder.results} are none that this release knows "
             f"({first_fault(fault)}). Replay it with the release that made the run."
-        ) from None
-
-
-def _provenance(folder: RunFolder) -> RunProvenance:
-    try:
-        return read_json(folder.provenance, RunProvenance)
-    except FileNotFoundError:
-        raise UserError(f"{folder.path} has no {folder.provenance.name}: what it was made of is not known.") from None
-    except (OSError, Refused) as fault:
-        raise UserError(
-            f"{folder.provenance} cannot be read ({fault}). Copy it again from where the run was made."
         ) from None
 
 

@@ -78,7 +78,7 @@ class Recorder(tune.Callback):
         """`past` is what an earlier driver left of this run, `usage` what all of them have used."""
         self.config = config
         self.folder = folder
-        self._journal = journal or Journal(folder.incidents)
+        self.journal = journal or Journal(folder.incidents)
         self._past = past or Past()
         self._usage = usage
         self.records: dict[int, TrialRecord] = dict(self._past.ended)
@@ -143,7 +143,7 @@ class Recorder(tune.Callback):
         begun, number = self._begin(trial), trial.config["trial"]
         reason = self._why(begun)
         begun.restart()
-        self._journal.note("trial", f"trial {number} is tried again from its last checkpoint: {reason}", number)
+        self.journal.note("trial", f"trial {number} is tried again from its last checkpoint: {reason}", number)
         self._write_running()
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:

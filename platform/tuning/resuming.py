@@ -65,16 +65,14 @@ def take_over(folder: RunFolder, config: RunConfig) -> Past:
 
 
 def _to_go_on_from(trial: Path, config: RunConfig) -> tuple[Path, Progress] | None:
-    """Not from where it may have been stopped without a word of it in the table: that epoch is trained again, comes to
-    the same scores, and is judged again."""
+    """The newest whole one, unless the trial may have been stopped there without a word of it in the table: then the
+    one before, so that the epoch is trained again, comes to the same scores, and is judged again."""
     epochs = config.training.epochs
-    judged = {*rungs(config.search, epochs), epochs}
-
-    def was_judged(folder: Path) -> bool:
-        progress = saved_progress(folder)
-        return progress is not None and progress.epochs in judged and progress.steps == 0
-
-    return newest_saved(folder for folder in _saved_below(trial) if not was_judged(folder))
+    saved = _saved_below(trial)
+    newest = newest_saved(saved)
+    if newest is None or newest[1].steps or newest[1].epochs not in {*rungs(config.search, epochs), epochs}:
+        return newest
+    return newest_saved(folder for folder in saved if saved_progress(folder) != newest[1])
 
 
 def _saved_below(trial: Path) -> list[Path]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
 from ray import tune
@@ -15,7 +16,8 @@ from platform.results.record import TrialRecord
 from platform.results.run_folder import RunFolder
 from platform.tuning.halving import Halving, halving
 from platform.tuning.live import LiveTable
-from platform.tuning.outcome import export_best, test_best
+from platform.tuning.made_with import read_provenance
+from platform.tuning.outcome import export_best, forget_test_of_others, test_best
 from platform.tuning.ranking import rank_run_sources, ranking_table
 from platform.tuning.recorder import INTERRUPTED, Recorder
 from platform.tuning.resuming import Past, take_over
@@ -25,10 +27,11 @@ from platform.tuning.stage import Begun, stage
 from platform.tuning.study import check_study, open_study_storage, study_name
 from platform.tuning.target import TargetPlan
 from platform.tuning.trial import TargetTrial, trial_folder
-from platform.tuning.warm_start import WarmStart
+from platform.tuning.warm_start import WarmStart, check_warm_start
 from platform.tuning.watch import Watch
 
 MOST_RESTARTS = 5  # of a trial whose process dies
+BUDGET_USED_UP = "the search's budget was used up"
 Ending = Literal["whole", "budget", "interrupted"]
 
 
@@ -52,14 +55,14 @@ def run_search(
     console: Console,
     *,
     resumed: bool = False,
-    warm_start: WarmStart | None = None,
 ) -> SearchOutcome:
     """Run the whole search on the Ray that is initialised. Ctrl-C ends it within seconds with what has finished.
 
     `resumed`: the run folder is that of a search which ended early. What has ended there is kept, what ran goes on.
-    `warm_start`: what another run found out, for a new one to begin with.
     """
     check_study(config.study, folder)
+    if config.search.warm_start is not None:
+        check_warm_start(Path(config.search.warm_start))
     past = take_over(folder, config) if resumed else Past()
     with (
         stage(config, folder, home, console, past) as begun,
@@ -72,7 +75,10 @@ def run_search(
             relevances = rank_run_sources(config, home, plan.target.entries, benchmark)
             console.print(ranking_table(relevances, benchmark.label))
             ranking = [relevance.source for relevance in relevances]
-        space = SettingsSpace(config.search.space, config.trial)
+        space, warm_start = SettingsSpace(config.search.space, config.trial), None
+        if config.search.warm_start is not None and not past.ended and not past.unfinished:
+            warm_start = WarmStart.read(Path(config.search.warm_start), config, read_provenance(folder))
+            console.print(warm_start.said, markup=False, soft_wrap=True)
         searcher = TrialSearcher(
             space,
             config.search,
@@ -116,7 +122,8 @@ def run_trials(
     """
     config, resources, journal = begun.plan.target.config, begun.resources, begun.journal
     recorder = Recorder(config, folder, past, journal, begun.usage)
-    if (num_left := num_trials - len(recorder.records)) <= 0:
+    if (num_left := num_trials - len(recorder.records)) <= 0 or begun.wind_down.has_begun:
+        recorder.interrupt(BUDGET_USED_UP)
         return recorder
     live = LiveTable(config, recorder, console, num_trials)
     watch = Watch(config.search.epoch_minutes, recorder, journal)
@@ -146,7 +153,7 @@ def run_trials(
     )
     with live:
         tuner.fit()
-    recorder.interrupt("the search's budget was used up" if begun.wind_down.has_begun else INTERRUPTED)
+    recorder.interrupt(BUDGET_USED_UP if begun.wind_down.has_begun else INTERRUPTED)
     return recorder
 
 
@@ -159,10 +166,16 @@ def how_it_ended(recorder: Recorder, begun: Begun, num_trials: int) -> Ending:
 
 def conclude(plan: TargetPlan, folder: RunFolder, recorder: Recorder, *, ended: Ending) -> SearchOutcome:
     """Write out the best target; after a whole search also score it on the test split."""
-    ranking = [record for record in recorder.ranking() if record.trial in recorder.checkpoints]
-    best, test = (ranking[0] if ranking else None), None
-    if best is not None:
-        export_best(plan, folder, best, recorder.checkpoints[best.trial])
-        if ended != "interrupted":
-            test = test_best(plan, folder, best)
+    ranking = recorder.ranking()
+    best = next((record for record in ranking if record.trial in recorder.checkpoints), None)
+    if best is None:
+        return SearchOutcome(tuple(recorder.records.values()), None, None, ended)
+    if best is not ranking[0]:
+        lost = ranking[0].trial
+        recorder.journal.note(
+            "trial", f"the weights of trial {lost}, the best, are lost: trial {best.trial} is next", lost
+        )
+    forget_test_of_others(folder, best)
+    export_best(plan, folder, best, recorder.checkpoints[best.trial])
+    test = test_best(plan, folder, best) if ended != "interrupted" else None
     return SearchOutcome(tuple(recorder.records.values()), best, test, ended)

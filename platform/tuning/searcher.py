@@ -24,6 +24,8 @@ from platform.tuning.trial import FAILURE
 from platform.tuning.usage import WindDown
 from platform.tuning.warm_start import WARM, WarmStart, are_numbers, told_value
 
+FILLED = "filled"  # the attribute of a study which has been given all that it begins with
+
 
 class TrialSearcher(OptunaSearch):
     """Suggests `{"trial": number, "settings": TrialSettings as plain values}`."""
@@ -64,16 +66,22 @@ class TrialSearcher(OptunaSearch):
             storage=storage,
             study_name=study_name,
         )
-        if not self._ot_study.get_trials(deepcopy=False):
-            first = space.first_trials(ranking)
-            if warm_start is not None:
-                self._ot_study.add_trials(warm_start.told)
-                first = [*warm_start.tried_first, *first]
-            for parameters in first[: search.trials]:
-                self._ot_study.enqueue_trial(parameters)
+        if FILLED not in self._ot_study.user_attrs:
+            tried = () if warm_start is None else warm_start.tried_first
+            told = () if warm_start is None else warm_start.told
+            self._fill(told, [*tried, *space.first_trials(ranking)][: search.trials])
         self._wind_down = wind_down
         self._past = past
         self._again = deque(self._settle())
+
+    def _fill(self, told: Sequence[optuna.trial.FrozenTrial], first: Sequence[dict[str, Any]]) -> None:
+        """What a study begins with; a driver that was killed at it goes on where it was."""
+        there = self._ot_study.get_trials(deepcopy=False)
+        num_told = sum(WARM in trial.user_attrs for trial in there)
+        self._ot_study.add_trials(told[num_told:])
+        for parameters in first[len(there) - num_told :]:
+            self._ot_study.enqueue_trial(parameters)
+        self._ot_study.set_user_attr(FILLED, True)
 
     def suggest(self, trial_id: str) -> Any:
         if self._wind_down is not None and self._wind_down.has_begun:

@@ -13,6 +13,7 @@ from typing import Any
 
 import ray
 import torch
+from pydantic import BaseModel, ConfigDict
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from rich.console import Console
@@ -21,9 +22,11 @@ from rich.markup import escape
 from platform.bank.bank import Bank
 from platform.benchmarks.benchmark import Benchmark
 from platform.benchmarks.catalog import open_benchmark
+from platform.config.bounded import read_json
 from platform.config.home import Home
 from platform.config.resolved import dump_run
 from platform.config.run import RunConfig
+from platform.config.splits import SPLIT_NAMES
 from platform.config.training import Precision
 from platform.memory.compute import no_such_memory
 from platform.memory.coordinator import SMALLEST_SHARE, start_servers
@@ -38,7 +41,7 @@ from platform.results.serving import ServingTotals
 from platform.training.lpips import load_lpips, why_no_lpips
 from platform.training.precision import settled_precision
 from platform.tuning.cluster import log_libraries_to
-from platform.tuning.made_with import made_with
+from platform.tuning.made_with import made_with, read_provenance
 from platform.tuning.plan import (
     check_fits,
     check_memories,
@@ -50,6 +53,7 @@ from platform.tuning.plan import (
 from platform.tuning.pretraining import SourceSpec, bank_entries, pretrain_missing, specs
 from platform.tuning.resources import TrialResources, trial_resources
 from platform.tuning.resuming import Past
+from platform.tuning.same_data import entries_as_recorded, refuse_other_clips
 from platform.tuning.target import TargetPlan
 from platform.tuning.trial import TrialPlan
 from platform.tuning.usage import Usage, WindDown
@@ -76,16 +80,26 @@ class Begun:
         return cls(plan, resources, journal, usage, wind_down)
 
 
+class _Provenance(BaseModel):
+    """What was noted when the run began stays as it is."""
+
+    model_config = ConfigDict(extra="allow")
+    resumed: list[dict[str, Any]] = []
+
+
 @contextlib.contextmanager
 def stage(
     config: RunConfig, folder: RunFolder, home: Home, console: Console, past: Past | None = None
 ) -> Iterator[Begun]:
     """Benchmarks, sources, the begun run folder, and memory servers for the duration.
 
-    `past`: what an earlier driver left of this run. Raises UserError where that has used up the budget.
+    `past`: what an earlier driver left of this run. Raises UserError where its clips or sources are others by now.
     """
     past, began = past or Past(), time.monotonic()
+    made_of = read_provenance(folder) if folder.provenance.exists() else None
     benchmark = prepare_benchmarks(config, home, console)
+    if made_of is not None:
+        refuse_other_clips(made_of, benchmark, SPLIT_NAMES)
     _announce(config, benchmark, home, console)
     load_lpips(home.lpips, config.benchmark.frame_size)  # refuses damaged weights now, not after hours of training
     resources = trial_resources(config.resources, ray.nodes(), len(config.sources))
@@ -98,9 +112,12 @@ def stage(
     check_memories(config, source_networks(config, home))
     check_starts(config, home, benchmark.channels)
     check_fits(config, home, benchmark.channels)
-    if None in bank_entries(config, home).values():
-        begin_run_folder(config, folder)  # what is broken off while it pretrains can be gone on with
-    entries = pretrain_sources(config, home, resources, console)
+    if made_of is not None:
+        entries = entries_as_recorded(made_of, config.sources, Bank(home.bank))
+    else:
+        if None in bank_entries(config, home).values():
+            begin_run_folder(config, folder)  # what is broken off while it pretrains can be gone on with
+        entries = pretrain_sources(config, home, resources, console)
     serving = Serving(
         served_sources(config, home, entries, benchmark),
         config.benchmark,
@@ -246,15 +263,15 @@ def note_provenance(
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     noted = made_with(folder, config, device).model_dump(exclude_none=True)
     if folder.provenance.is_file():
-        provenance = json.loads(folder.provenance.read_text())
-        provenance.setdefault("resumed", []).append({"started": started, **noted})
-        replace_text(folder.provenance, json.dumps(provenance, indent=2))
+        before = read_json(folder.provenance, _Provenance)
+        before.resumed.append({"started": started, **noted})
+        replace_text(folder.provenance, before.model_dump_json(indent=2))
         return
     cards = {name: Bank(home.bank).card(entry) for name, entry in entries.items()}
     provenance = {
         "benchmark": benchmark.label,
         "synthetic": benchmark.synthetic,
-        "fingerprints": {split: benchmark.blocks(split).fingerprint for split in ("train", "validation", "test")},
+        "fingerprints": {split: benchmark.blocks(split).fingerprint for split in SPLIT_NAMES},
         "sources": {
             name: {
                 "entry": entries[name],
@@ -283,7 +300,7 @@ def _what_goes_on(past: Past) -> str:
 
 
 def _announce(config: RunConfig, benchmark: Benchmark, home: Home, console: Console) -> None:
-    counts = ", ".join(f"{benchmark.blocks(split).num_clips} {split}" for split in ("train", "validation", "test"))
+    counts = ", ".join(f"{benchmark.blocks(split).num_clips} {split}" for split in SPLIT_NAMES)
     console.print(f"[bold]{config.name}[/] on [bold]{benchmark.label}[/] · profile {config.profile} · clips: {counts}")
     if why := why_no_lpips(home.lpips, config.benchmark.frame_size):
         console.print(f"[dim]lpips is not scored: it {escape(why)}[/]", soft_wrap=True)

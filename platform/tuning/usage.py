@@ -1,5 +1,6 @@
 """What a search has used, and its end when the budget is used up."""
 
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,6 @@ from typing import Any
 from ray import tune
 from ray.tune import Stopper
 
-from platform.config.errors import UserError
 from platform.config.search import BudgetConfig
 from platform.results.incidents import Journal
 from platform.results.progress import Running
@@ -23,6 +23,12 @@ class Usage(tune.Callback):
         self.wall_s, self.gpu_s = before.wall_s, before.gpu_s
         self._gpus_per_trial, self._server_gpus = gpus_per_trial, server_gpus
         self._counted = began
+
+    def setup(self, stop: Any = None, num_samples: Any = None, total_num_samples: Any = None, **info: Any) -> None:
+        """Tune begins. What came before took time, and no GPU for trials."""
+        now = time.monotonic()
+        self.wall_s += now - self._counted
+        self._counted = now
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         now = time.monotonic()
@@ -45,17 +51,12 @@ class WindDown(Stopper):
     """
 
     def __init__(self, budget: BudgetConfig, usage: Usage, sign: Path, journal: Journal) -> None:
-        """Raises UserError where the budget is used up already."""
-        if usage.share(budget) >= 1:
-            raise UserError(
-                "the search's budget is used up. Give it more: --set search.budget.hours=..., or gpu_hours, beside "
-                "--resume."
-            )
+        """Has begun already where earlier drivers have used up the budget."""
         self._budget = budget
         self._journal = journal
         self._usage = usage
         self._sign = sign
-        self._began: float | None = None
+        self._began: float | None = None if usage.share(budget) < 1 else -math.inf
         sign.unlink(missing_ok=True)
 
     @property

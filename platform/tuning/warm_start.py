@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from pydantic import ValidationError
 
-from platform.config.resolved import differences, load_resolved
+from platform.config.resolved import differences, load_resolved, settled_as
 from platform.config.run import RunConfig
 from platform.config.search import direction
 from platform.config.trial import TrialSettings
 from platform.results.record import TrialRecord, read_results
 from platform.results.run_folder import RunFolder
+from platform.tuning.made_with import SHORT, RunProvenance, read_provenance
+from platform.tuning.same_data import TRAINED_ON
 from platform.tuning.space import SettingsSpace
 
 WARM = "warm_start"  # the attribute by which a study knows such trials: run and number
@@ -32,18 +35,24 @@ class WarmStart:
     said: str
 
     @classmethod
-    def read(cls, run: Path, config: RunConfig) -> "WarmStart":
-        """Raises UserError where `run` is no run folder that can be read."""
+    def read(cls, run: Path, config: RunConfig, now: RunProvenance) -> "WarmStart":
+        """`now`: what the run that begins is made of. Raises UserError where `run` is none that can be read."""
         folder, space = RunFolder(run), SettingsSpace(config.search.space, config.trial)
-        earlier = load_resolved(folder.config)
+        earlier, then = load_resolved(folder.config), read_provenance(folder)
         finished = [record for record in read_results(folder.results) if record.state == "finished"]
         drawn = []
         for record in finished:
-            settings = TrialSettings.model_validate(record.settings)
-            same_sources = all(earlier.sources.get(n) == config.sources.get(n) for n in record.source_columns())
-            if same_sources and (trial := space.recall(settings)) is not None:
+            same_sources = all(
+                earlier.sources.get(name) == config.sources.get(name)
+                and _weights(then, name) is not None
+                and _weights(then, name) == _weights(now, name)
+                for name in record.source_columns()
+            )
+            if same_sources and (trial := _recalled(space, record)) is not None:
                 drawn.append((record, trial))
-        unlike = [line for line in differences(config, earlier) if line.startswith(COMPARABLE)]
+        unlike = [
+            line for line in differences(settled_as(earlier, config), earlier) if line.startswith(COMPARABLE)
+        ] + _unlike_clips(then, now)
         overlap = f"{len(drawn)} of {len(finished)} finished trials of {run} overlap with this search"
         if unlike:
             best = _best_first(drawn, earlier)[:MOST_TRIED_FIRST]
@@ -53,6 +62,36 @@ class WarmStart:
         told = tuple(_told(run, record, trial, config.search.objectives) for record, trial in drawn)
         whole = tuple(trial for trial in told if trial is not None)
         return cls(whole, (), f"{overlap}; its study begins with {len(whole)} of them")
+
+
+def check_warm_start(run: Path) -> None:
+    """Before anything costly begins. Raises UserError where `run` is no run folder that can be read."""
+    folder = RunFolder(run)
+    load_resolved(folder.config)
+    read_provenance(folder)
+    read_results(folder.results)
+
+
+def _recalled(space: SettingsSpace, record: TrialRecord) -> optuna.trial.FixedTrial | None:
+    """None for settings that this space, or this release, does not know."""
+    try:
+        return space.recall(TrialSettings.model_validate(record.settings))
+    except ValidationError:
+        return None
+
+
+def _weights(provenance: RunProvenance, source: str) -> str | None:
+    used = provenance.sources.get(source)
+    return None if used is None else used.weights_sha256
+
+
+def _unlike_clips(then: RunProvenance, now: RunProvenance) -> list[str]:
+    return [
+        f"{split} clips: {now.fingerprints.get(split, 'unknown')[:SHORT]} here, "
+        f"{then.fingerprints.get(split, 'unknown')[:SHORT]} there"
+        for split in TRAINED_ON
+        if split not in now.fingerprints or now.fingerprints[split] != then.fingerprints.get(split)
+    ]
 
 
 def told_value(name: str, value: Any) -> Any:

@@ -15,6 +15,7 @@ from platform.tuning.recorder import Recorder
 
 LEAST_LIMIT_S = 600.0
 TIMES_LONGEST = 10
+UNKNOWN_LIMIT_S = 6 * 3600.0  # while no epoch has been seen
 LOOK_AT_NODES_S = 2.0
 KILL_S = 20.0
 HELD_UP_S = 5.0  # Tune calls ten times a second
@@ -36,9 +37,11 @@ class Watch(tune.Callback):
 
     @property
     def limit_s(self) -> float | None:
-        """None while there is none."""
+        """None where the configuration sets none."""
         if self._epoch_minutes == "auto":
-            return None if self._longest_s is None else max(LEAST_LIMIT_S, TIMES_LONGEST * self._longest_s)
+            if self._longest_s is None:
+                return UNKNOWN_LIMIT_S
+            return max(LEAST_LIMIT_S, TIMES_LONGEST * self._longest_s)
         return None if self._epoch_minutes is None else 60 * self._epoch_minutes
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
@@ -61,7 +64,8 @@ class Watch(tune.Callback):
             self._recorder.hung(number)
             what = f"trial {number} has not ended an epoch in {limit_s / 60:.3g} min; its process is killed"
             self._journal.note("hung", what, number)
-            kill_process(trial.temporary_state.ray_actor)
+            if (actor := trial.temporary_state.ray_actor) is not None:
+                kill_process(actor)
         if now - self._looked_at_nodes > LOOK_AT_NODES_S:
             self._looked_at_nodes = now
             self._look_at_nodes()
@@ -87,7 +91,10 @@ class Watch(tune.Callback):
 def kill_process(actor: Any) -> None:
     """SIGKILL, on its node: a process that is stopped does not answer Ray, which asks it to end itself."""
     state = ray._private.state.actors(actor._actor_id.hex())
-    node, pid = state["Address"]["NodeID"], int(state["Pid"])
+    node, pid = state.get("Address", {}).get("NodeID"), int(state.get("Pid", 0))
+    if not node or pid <= 1:  # it has none yet, or no more
+        ray.kill(actor)
+        return
     task = ray.remote(_kill).options(
         num_cpus=0, max_retries=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)
     )
