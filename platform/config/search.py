@@ -68,7 +68,9 @@ class BudgetConfig(Model):
     those that run get the grace to come to the end of their epoch, or their training."""
 
     hours: PositiveFloat | None = None  # by the clock
-    gpu_hours: PositiveFloat | None = None  # held by trials and memory servers; a share of a GPU counts as that share
+    gpu_hours: PositiveFloat | None = (
+        None  # held by trials and memory servers, not by pretraining; a share of a GPU counts as that
+    )
     grace_minutes: NonNegativeFloat = 10.0
 
 

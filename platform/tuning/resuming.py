@@ -67,10 +67,11 @@ def take_over(folder: RunFolder, config: RunConfig) -> Past:
 def _to_go_on_from(trial: Path, config: RunConfig) -> tuple[Path, Progress] | None:
     """The newest whole one, unless the trial may have been stopped there without a word of it in the table: then the
     one before, so that the epoch is trained again, comes to the same scores, and is judged again."""
-    epochs = config.training.epochs
-    saved = _saved_below(trial)
+    saved, epochs = _saved_below(trial), config.training.epochs
     newest = newest_saved(saved)
-    if newest is None or newest[1].steps or newest[1].epochs not in {*rungs(config.search, epochs), epochs}:
+    if newest is None or newest[0].name == EARLIER or newest[1].steps:
+        return newest
+    if newest[1].epochs not in {*rungs(config.search, epochs), epochs}:
         return newest
     return newest_saved(folder for folder in saved if saved_progress(folder) != newest[1])
 

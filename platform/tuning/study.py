@@ -9,6 +9,7 @@ import errno
 import functools
 import logging
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -79,11 +80,12 @@ def check_study(config: StudyConfig, folder: RunFolder) -> None:
         if has_begun and not folder.study.is_file():
             raise UserError(f"{folder.study} is gone, without which the search cannot go on. {_begin_anew(folder)}")
         return
+    url = study_url(config.storage)
     try:
-        names = optuna.get_all_study_names(_open(study_url(config.storage), poolclass=NullPool))
+        names = optuna.get_all_study_names(_open(url, poolclass=NullPool))
     except (Gone, sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.OptunaError, RuntimeError) as error:
         raise UserError(
-            f"study.storage: the database of {config.storage} cannot be used: {_reason(error)}. Correct the "
+            f"study.storage: the database of {config.storage} cannot be used: {_reason(error, url)}. Correct the "
             "variable, or start the database, or leave study.storage out: the study is then a file in the run folder."
         ) from None
     shared = read_shared_study(folder)
@@ -228,9 +230,9 @@ def _open(url: sqlalchemy.URL, **options: Any) -> RDBStorage:
     except (DBAPIError, optuna.exceptions.StorageInternalError) as error:
         cause = error if isinstance(error, DBAPIError) else error.__cause__
         if isinstance(cause, DBAPIError) and _passes(cause):
-            raise Gone(_reason(cause)) from None
+            raise Gone(_reason(cause, url)) from None
         raise
-    sqlalchemy.event.listen(storage.engine, "handle_error", _raise_gone)
+    sqlalchemy.event.listen(storage.engine, "handle_error", functools.partial(_raise_gone, url=url))
     if url.get_backend_name() == "postgresql":
         sqlalchemy.event.listen(storage.engine, "begin", _bound_locks)
     return storage
@@ -243,7 +245,7 @@ def _bound_locks(connection: sqlalchemy.Connection) -> None:
         connection.exec_driver_sql(f"SET LOCAL {name} = '{seconds:.0f}s'")
 
 
-def _raise_gone(context: sqlalchemy.engine.ExceptionContext) -> None:
+def _raise_gone(context: sqlalchemy.engine.ExceptionContext, url: sqlalchemy.URL) -> None:
     """Before Optuna, which would repeat some calls by itself, hears of it."""
     error = context.sqlalchemy_exception
     if not isinstance(error, DBAPIError) or context.is_pre_ping:
@@ -251,7 +253,7 @@ def _raise_gone(context: sqlalchemy.engine.ExceptionContext) -> None:
     if _disk_is_full(error, context):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     if _passes(error):
-        raise Gone(_reason(error))
+        raise Gone(_reason(error, url))
 
 
 def _disk_is_full(error: DBAPIError, context: sqlalchemy.engine.ExceptionContext) -> bool:
@@ -275,11 +277,24 @@ def _passes(error: DBAPIError) -> bool:
     return error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError))
 
 
-def _reason(error: BaseException) -> str:
-    """What the database's driver said, in one line; never the URL."""
+def _reason(error: BaseException, url: sqlalchemy.URL) -> str:
+    """What the database's driver said, in one line, without a word of the URL."""
     cause = error.__cause__ if isinstance(error, optuna.exceptions.StorageInternalError) else error
     text = str(cause.orig if isinstance(cause, DBAPIError) else cause)
+    if not url.drivername.startswith("sqlite"):
+        text = _without(url, text)
     return textwrap.shorten(text, LONGEST_REASON).rstrip(". ") or type(cause).__name__
+
+
+def _without(url: sqlalchemy.URL, text: str) -> str:
+    """What is quoted goes, for psycopg quotes what it was given; so do addresses, and each part of the URL."""
+    text = re.sub(r"""(["'])(?:(?!\1).)*\1""", "…", text)
+    text = re.sub(r" \([0-9a-f.:]+\)", "", text)
+    query = [value for given in url.query.values() for value in ([given] if isinstance(given, str) else given)]
+    parts = [url.password or "", url.host or "", url.username or "", url.database or "", str(url.port or ""), *query]
+    for part in sorted({str(part) for part in parts} - {""}, key=len, reverse=True):
+        text = re.sub(rf"(?<!\w){re.escape(part)}(?!\w)", "…", text)
+    return text
 
 
 class _CtrlC:

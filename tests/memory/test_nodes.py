@@ -9,7 +9,7 @@ from pathlib import Path
 from platform.memory.server import Serving
 
 PREAMBLE = """
-    import pickle, sys, tempfile, time
+    import os, pickle, sys, tempfile, time
     from dataclasses import replace
     from pathlib import Path
     import numpy as np
@@ -23,6 +23,8 @@ PREAMBLE = """
     serving = pickle.loads(Path(sys.argv[1]).read_bytes())
     SMALL = dict(object_store_memory=100_000_000)
     FOLDER = tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True)
+    os.environ["RAY_TMPDIR"] = FOLDER.name  # where the address of "the" cluster is noted, in
+    Path(FOLDER.name, "ray").mkdir()
     HEAD_ONLY = dict(include_dashboard=False, temp_dir=FOLDER.name)
     cluster = Cluster(initialize_head=True, head_node_args=dict(num_cpus=1, **HEAD_ONLY, **SMALL))
     ray.init(address=cluster.address, log_to_driver=False)

@@ -88,7 +88,7 @@ def test_a_full_disk_ends_a_search_that_goes_on_when_there_is_room(begin: Begin,
 
 
 TWO_NODES = """
-import sys, threading, time
+import os, sys, threading, time
 from pathlib import Path
 import ray
 from ray.cluster_utils import Cluster
@@ -106,6 +106,8 @@ config = load_run(yaml, profile="laptop", overrides=[
 folder, small = RunFolder(Path(run)), dict(num_cpus=1, object_store_memory=100_000_000)
 soon = dict(health_check_initial_delay_ms=0, health_check_period_ms=500, health_check_failure_threshold=2)
 head = dict(include_dashboard=False, temp_dir=temporary, _system_config=soon, **small)
+os.environ["RAY_TMPDIR"] = temporary  # where the address of "the" cluster is noted, in
+Path(temporary, "ray").mkdir()
 cluster = Cluster(initialize_head=True, head_node_args=head)
 ray.init(address=cluster.address, log_to_driver=False)
 raylet = cluster.add_node(**small)

@@ -24,6 +24,7 @@ import optuna
 import psutil
 import psycopg
 import pytest
+import sqlalchemy
 from optuna.trial import TrialState
 from rich.console import Console
 
@@ -43,7 +44,7 @@ from platform.results.shared_study import read_shared_study
 from platform.tuning import study
 from platform.tuning.plan import SearchPlan
 from platform.tuning.search_run import run_search
-from platform.tuning.study import NoAnswer, WaitEnded, check_study, open_study_storage
+from platform.tuning.study import NoAnswer, WaitEnded, _reason, check_study, open_study_storage
 
 Begin = Callable[..., Any]  # see conftest.py
 Config = Callable[..., RunConfig]
@@ -181,6 +182,26 @@ def test_a_url_in_a_yaml_is_refused_and_not_repeated(value: str) -> None:
     assert "hidden" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            'connection to server at "db.lab" (10.0.0.7), port 5433 failed: Connection refused',
+            "connection to server at …, port … failed: Connection refused",
+        ),
+        ("failed to resolve host 'db.lab': [Errno -2] Name or service not known", None),
+        ('FATAL: password authentication failed for user "ann"', "FATAL: password authentication failed for user …"),
+        ('invalid sslmode value: "s3cr3t"', "invalid sslmode value: …"),
+        ("FATAL: database vision does not exist", "FATAL: database … does not exist"),
+    ],
+)
+def test_what_a_driver_says_is_told_without_any_part_of_the_url(said: str, told: str | None) -> None:
+    url = sqlalchemy.make_url("postgresql://ann:pa55@db.lab:5433/vision?sslmode=s3cr3t")
+    reason = _reason(RuntimeError(said), url)
+    assert not any(part in reason for part in ("ann", "pa55", "db.lab", "5433", "vision", "s3cr3t", "10.0.0.7"))
+    assert told is None or reason == told
+
+
 def test_the_resolved_configuration_keeps_the_reference(tiny_config: Config, server: Server) -> None:
     dumped = dump_run(tiny_config(IN_DATABASE))
     assert f"storage: ${{{VARIABLE}}}" in dumped
@@ -221,7 +242,7 @@ def test_a_server_that_refuses_or_does_not_answer_is_told_before_a_search_begins
         silent = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         for url, why in (
             (server.url(password="wrongword"), "password authentication failed"),
-            (server.url("nowhere"), 'database "nowhere" does not exist'),
+            (server.url("nowhere"), "database … does not exist"),
             (server.url(port=port), "Connection refused"),
             (f"{server.url(port=silent.getsockname()[1])}?connect_timeout=2", "timeout"),
             (guest, "permission denied"),
@@ -525,5 +546,7 @@ def test_a_search_that_is_killed_without_its_server_goes_on_and_keeps_the_url_to
     assert f'optuna-dashboard "${{{VARIABLE}}}"' in out
     assert server.password not in out + err
     assert files_with(temporary, server.password, server.url()) == []
-    assert files_with(search.run.path, server.password, server.url()) == []
+    assert files_with(search.run.path, server.password, server.url(), f"port {server.port}", f":{server.port}") == []
+    (outage,) = [each for each in read_incidents(search.run.incidents) if "does not answer (" in each.what]
+    assert "127.0.0.1" not in outage.what
     assert VARIABLE in search.run.config.read_text()
