@@ -98,7 +98,7 @@ def test_a_budget_ends_a_search_which_goes_on_with_a_larger_one(begin: Begin) ->
     assert code == 2, err
     assert "the budget was used up when 0 of 3 trials had ended" in out
     assert "--resume r --set search.budget.hours" in err
-    assert [incident.kind for incident in read_incidents(search.run.incidents)] == ["resumed", "budget"]
+    assert [incident.kind for incident in read_incidents(search.run.incidents)] == ["resumed", "resumed", "budget"]
     (trial,) = read_running(search.run.running).trials
     assert [point["epoch"] for point in trial.curve] == list(range(1, len(trial.curve) + 1))
     (paused,) = search.run.paused(trial.id).iterdir()
