@@ -1,0 +1,53 @@
+"""A reused worker that is killed while it is made ready for its next trial."""
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ray import tune
+
+from platform.tuning.tune_repair import repaired_tune
+
+
+class KilledInReset(tune.Trainable):
+    """The second trial's worker kills itself in `reset_config`, once."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        self._config = config
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self._config = new_config
+        mark = Path(new_config["mark"])
+        if not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+            time.sleep(10)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        return {"score": self._config["number"], "done": True}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None: ...
+
+    def load_checkpoint(self, checkpoint_dir: Any) -> None: ...
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_a_trial_whose_reused_worker_dies_is_tried_again(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    tuner = tune.Tuner(
+        tune.with_resources(KilledInReset, {"cpu": 1}),
+        param_space={"number": tune.grid_search([0, 1, 2]), "mark": str(mark)},
+        tune_config=tune.TuneConfig(max_concurrent_trials=1, reuse_actors=True),
+        run_config=tune.RunConfig(
+            name="trials", storage_path=str(tmp_path), verbose=0, failure_config=tune.FailureConfig(max_failures=2)
+        ),
+    )
+    with repaired_tune():
+        results = tuner.fit()
+    assert mark.exists()
+    assert results.errors == []
+    assert sorted(result.metrics["score"] for result in results) == [0, 1, 2]
