@@ -11,7 +11,7 @@ from rich.markup import escape
 from platform.config.errors import UserError
 from platform.config.home import Home
 from platform.config.load import load_run
-from platform.config.resolved import resumed_config
+from platform.config.resolved import load_resolved, resumed_config
 from platform.config.run import RunConfig
 from platform.console import DiskFull, Interrupted, console, is_full_disk, run
 from platform.results.run_folder import RunFolder, default_run_path, new_run_folder
@@ -189,16 +189,22 @@ def _search(
     *,
     resumed: bool = False,
 ) -> None:
+    from platform.results.confirmed_table import print_confirmed
     from platform.results.page import render_report
     from platform.results.text import closing_lines, failure_text
     from platform.tuning.cluster import cluster, cluster_gpus
+    from platform.tuning.confirmation import prepare_confirmation, run_confirmation
     from platform.tuning.driver import driving
     from platform.tuning.search_run import run_search
 
+    confirmed = None
     with driving(folder), cluster(address):
         config = _choose(candidates, cluster_gpus())
         try:
             outcome = run_search(config, folder, home, console, resumed=resumed)
+            if config.confirm is not None and outcome.ended == "whole" and outcome.best is not None:
+                confirmation = prepare_confirmation(folder, load_resolved(folder.config), home)
+                confirmed = run_confirmation(confirmation, home, console)
         except KeyboardInterrupt:
             if folder.config.is_file():
                 raise Interrupted(f"What was finished is kept. {_go_on(folder)}") from None
@@ -224,8 +230,12 @@ def _search(
         raise UserError(f"no trial came to a score: {failure_text(outcome.records)}. See {report}")
     if failures := failure_text(outcome.records):
         console.print(f"[yellow]note:[/] {escape(failures)}", soft_wrap=True)
-    for line in closing_lines(outcome.best, outcome.test, folder, outcome.records):
+    if confirmed is not None:
+        print_confirmed(folder, console)
+    for line in closing_lines(outcome.best, folder, outcome.records):
         console.print(line, soft_wrap=True)
+    if confirmed not in (None, "whole"):
+        raise Interrupted(f"The search is whole, its confirmation is not. {_go_on(folder)}")
 
 
 def _go_on(folder: RunFolder, options: str = "") -> str:

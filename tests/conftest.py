@@ -163,7 +163,7 @@ def moving_squares(count: int, seed: list[int]) -> np.ndarray:
     return frames
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny_config() -> Callable[..., RunConfig]:
     """`tiny_config("search.trials=2", ...)`: a run on `tiny_home` with two sources; a trial takes a second."""
 

@@ -36,7 +36,8 @@ class Benchmark:
         return self.store.manifest.channels
 
     def blocks(self, split: SplitName) -> ClipBlocks:
-        """The clips of a split. Raises UserError when it has none, naming what the store does have."""
+        """The clips of a split; those of test are sealed. Raises UserError when it has none, naming what the store does
+        have."""
         if split not in self._blocks:
             config = self.config
             self._blocks[split] = ClipBlocks(
@@ -54,6 +55,7 @@ class Benchmark:
                 crop=config.crop,
                 augment=config.augment,
                 variants=config.variants,
+                sealed=split == "test",
             )
         return self._blocks[split]
 

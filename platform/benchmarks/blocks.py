@@ -6,6 +6,7 @@ serve every trial and every later search; seeds only order blocks. What was left
 which belong to training.
 """
 
+import copy
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +22,10 @@ from platform.config.clips import CropConfig, Scan
 from platform.config.errors import UserError
 
 ORDER_VERSION = 2
+
+
+class Sealed(RuntimeError):
+    """Frames of the test split were asked for by who must not see them."""
 
 
 def clip_span(total_length: int, frame_step: int) -> int:
@@ -89,6 +94,8 @@ class ClipBlocks:
     their order, `total_length`, `frame_step`, `frame_size`, `block_clips`, crop and augmentation; and how many variants
     there are, for that decides what training on them sees. `input_length` is carried along and is not part of it: it
     changes no frame, and whoever keys memories by block adds it.
+
+    Those of the test split are `sealed`: they can be counted and compared, and only `unsealed` shows their frames.
     """
 
     def __init__(
@@ -108,6 +115,7 @@ class ClipBlocks:
         crop: CropConfig | None = None,
         augment: Augment = "none",
         variants: int = 1,
+        sealed: bool = False,
     ) -> None:
         """Raises UserError where there is no clip, or `crop` and `frame_size` do not fit the stored frames."""
         manifest = store.manifest
@@ -120,6 +128,7 @@ class ClipBlocks:
         self.frame_size = frame_size
         self.block_clips = block_clips
         self.num_variants = variants
+        self.sealed = sealed
         clips = list_clips(
             store.videos,
             groups,
@@ -141,6 +150,12 @@ class ClipBlocks:
         if crop is not None or augment != "none" or variants > 1:
             decides.append([None if crop is None else crop.model_dump(), augment, variants])
         self.fingerprint = hashlib.sha256(json.dumps(decides).encode() + kept.astype("<i8").tobytes()).hexdigest()
+
+    def unsealed(self) -> "ClipBlocks":
+        """The same clips to be looked at: by `platform.confirm`, which scores them once, and by people."""
+        opened = copy.copy(self)
+        opened.sealed = False
+        return opened
 
     @property
     def num_clips(self) -> int:
@@ -174,8 +189,10 @@ class ClipBlocks:
     def frames(self, block: int, variant: int = 0) -> np.ndarray:
         """The block's clips, a contiguous uint8 (N, T, H, W, C) of its own; N is `block_clips`, less in the last.
 
-        Raises IndexError for a block or a variant that is not there.
+        Raises IndexError for a block or a variant that is not there, and Sealed for the test split.
         """
+        if self.sealed:
+            raise Sealed("the frames of the test split are for platform.confirm alone")
         if not 0 <= variant < self.num_variants:
             raise IndexError(f"no variant {variant}; there are {self.num_variants}")
         these = self._slice(block)

@@ -39,7 +39,7 @@ def contact_sheet(benchmark: Benchmark) -> Image.Image:
 
 
 def _split(benchmark: Benchmark, split: SplitName) -> Image.Image:
-    clips, config = benchmark.blocks(split), benchmark.config
+    clips, config = benchmark.blocks(split).unsealed(), benchmark.config
     scale = -(-CELL // config.frame_size)
     side = scale * config.frame_size
     shown = _thinned(config.total_length)

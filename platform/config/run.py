@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from platform.config.benchmark import BenchmarkConfig
+from platform.config.confirm import ConfirmConfig
 from platform.config.model import Model
 from platform.config.network import NetworkConfig
 from platform.config.search import ResourcesConfig, SearchConfig
@@ -72,6 +73,7 @@ class RunConfig(Model):
     search: SearchConfig = SearchConfig()
     study: StudyConfig = StudyConfig()
     compare: CompareConfig = CompareConfig()
+    confirm: ConfirmConfig | None = None  # null: only when `python -m platform.confirm RUN` asks for it
     resources: ResourcesConfig = ResourcesConfig()
 
     @field_validator("sources")

@@ -68,9 +68,8 @@ class BudgetConfig(Model):
     those that run get the grace to come to the end of their epoch, or their training."""
 
     hours: PositiveFloat | None = None  # by the clock
-    gpu_hours: PositiveFloat | None = (
-        None  # held by trials and memory servers, not by pretraining; a share of a GPU counts as that
-    )
+    # Held by trials and memory servers, not by pretraining; a share of a GPU counts as that.
+    gpu_hours: PositiveFloat | None = None
     grace_minutes: NonNegativeFloat = 10.0
 
 
@@ -83,6 +82,8 @@ class SearchConfig(Model):
     # the longest epoch seen, whichever is more, and 6 hours while none has been seen. null: for ever.
     epoch_minutes: PositiveFloat | Literal["auto"] | None = "auto"
     seed: Annotated[int, Field(ge=0)] = 0
+    # Whose seed orders the clips: the search's, so that all trials see them in one order, or each trial's own.
+    clip_order: Literal["search", "trial"] = "search"
     objectives: Annotated[tuple[ObjectiveName, ...], Field(min_length=1)] = ("mse",)
     startup_trials: PositiveInt = 10  # drawn at random before Optuna's TPE begins to learn
     asha: AshaConfig | None = AshaConfig()  # judges by the first objective; null trains every trial to its end

@@ -6,6 +6,10 @@ This file turns a summary into plain values; `report.html.j2` arranges them. Not
 from pathlib import Path
 from typing import Any
 
+from platform.config.errors import UserError
+from platform.results.confirmed import Confirmed
+from platform.results.confirmed_chart import contrasts_chart
+from platform.results.confirmed_table import confirmed_rows, read_confirmed, score_names
 from platform.results.effects import source_effects
 from platform.results.figures import (
     Chart,
@@ -39,9 +43,11 @@ def render_report(run: Path) -> Path:
 
 def _values(summary: RunSummary) -> tuple[dict[str, Any], list[Chart]]:
     """What the template shows, and the charts."""
-    effects = source_effects(summary)
+    missing = list(summary.missing)
+    effects, confirmed = source_effects(summary), _confirmed(summary, missing)
     pictures = strips(summary.predictions) if summary.predictions else []
     charts = [
+        contrasts_chart(confirmed, summary.benchmark) if confirmed is not None else None,
         score_per_trial(summary),
         effect_of_sources(summary, effects),
         importances_chart(importances(summary.folder)),
@@ -50,12 +56,17 @@ def _values(summary: RunSummary) -> tuple[dict[str, Any], list[Chart]]:
     ]
     values = {
         "summary": summary,
+        "missing": missing,
         "question": str(summary.config.get("question") or ""),
         "title": _title(summary),
         "about": about(summary.config),
         "synthetic": summary.synthetic,
         "mse_text": score("mse").text,
-        "verdict": _verdict(summary),
+        "verdict": _verdict(summary) if confirmed is None else confirmed.verdict,
+        "confirmed": confirmed,
+        "confirmed_rows": confirmed_rows(confirmed) if confirmed is not None else [],
+        "confirmed_scores": [score(name).axis for name in score_names(confirmed)] if confirmed is not None else [],
+        "search_verdict": _verdict(summary),
         "caveats": _caveats(summary),
         "best": summary.best,
         "setting": setting_rows(summary.best) if summary.best else [],
@@ -79,7 +90,7 @@ def _title(summary: RunSummary) -> str:
 
 
 def _verdict(summary: RunSummary) -> str:
-    """The best trial, its validation and its test score against copying the last frame: one sentence."""
+    """The best trial and its validation score against copying the last frame: one sentence."""
     best, measure = summary.best, summary.score
     if best is None:
         return "No trial came to a score, so there is nothing to conclude yet."
@@ -92,19 +103,18 @@ def _verdict(summary: RunSummary) -> str:
     text = f"Trial {best.trial} {among}: on validation its {measure.label} is {measure.text(value)}"
     if summary.floor is not None:
         text += f", {measure.against(value, summary.floor)}"
-    test = summary.test
-    if test is None or measure.name not in test.scores:
-        return text + "; it was not scored on the test split."
-    clips = f" ({test.num_clips:,} clips)" if test.num_clips else ""
-    who = (
-        f"on the test split{clips} it is"
-        if test.trial == best.trial
-        else f"trial {test.trial} on the test split{clips} has"
-    )
-    text += f"; {who} {measure.text(test.scores[measure.name])}"
-    if measure.name in test.floor:
-        text += f", {measure.against(test.scores[measure.name], test.floor[measure.name])}"
-    return text + "."
+    return text + ". By this score it was chosen, which therefore flatters it."
+
+
+def _confirmed(summary: RunSummary, missing: list[str]) -> Confirmed | None:
+    """None where nothing was confirmed, or its plan cannot be read. What is damaged is told in `missing`."""
+    try:
+        confirmed = read_confirmed(summary)
+    except UserError as error:
+        missing.append(str(error))
+        return None
+    missing += confirmed.missing if confirmed is not None else ()
+    return confirmed
 
 
 def _caveats(summary: RunSummary) -> list[str]:
@@ -131,17 +141,13 @@ def _caveats(summary: RunSummary) -> list[str]:
         notes.append(f"These sources were pretrained on synthetic stand-ins: {', '.join(stand_ins)}.")
     if summary.synthetic is None:
         notes.append("Whether the frames are real or a synthetic stand-in was not recorded.")
-    if summary.test is not None:
-        notes += [f"{score(name).label} was not scored: it {why}." for name, why in summary.test.not_scored.items()]
     return notes
 
 
 def _not_beaten(summary: RunSummary, best: TrialRecord) -> list[str]:
     """Protocols, other than the one that was optimised, by which the best trial is no better than copying the last
-    frame: on the test split where it was scored there, else on validation."""
-    test = summary.test
-    held = test is not None and test.trial == best.trial
-    mine, floor = (test.scores, test.floor) if test is not None and held else (best.metrics, best.last_frame)
+    frame."""
+    mine, floor = best.metrics, best.last_frame
     others = [score(name) for name in summed_up(mine) if name != summary.score.name and name in floor]
     return [each.label for each in others if not each.is_better(mine[each.name], floor[each.name])]
 
@@ -149,8 +155,7 @@ def _not_beaten(summary: RunSummary, best: TrialRecord) -> list[str]:
 def _picture_of(summary: RunSummary) -> str:
     if summary.predictions is None:
         return ""
-    who = f"trial {summary.test.trial}" if summary.test else "the best trial"
-    return f"{summary.benchmark}, test split, predicted by {who}"
+    return f"{summary.benchmark}, validation clips, predicted by the best trial"
 
 
 def _epochs(record: TrialRecord) -> str:

@@ -64,13 +64,27 @@ class RunFolder:
         return self.path / "best"
 
     @property
-    def test(self) -> Path:
-        """The best trial's scores on the test split, taken once at the end (JSON)."""
-        return self.path / "test.json"
+    def confirm(self) -> Path:
+        """The run folder of this search's confirmation, a comparison."""
+        return self.path / "confirm"
+
+    @property
+    def confirm_plan(self) -> Path:
+        """There: which settings, and what for (JSON), see `confirm_plan.py`."""
+        return self.path / "plan.json"
+
+    def tested(self, trial_id: str) -> Path:
+        """There: what a trial scored on the test split (JSON), see `tested.py`."""
+        return self.trial(trial_id) / "test.json"
+
+    @property
+    def confirmed(self) -> Path:
+        """All those scores as one table, a row a setting, seed and clip."""
+        return self.path / "confirm.parquet"
 
     @property
     def predictions(self) -> Path:
-        """A few test clips with what the best target predicted for them (npz)."""
+        """A few validation clips with what the best target predicted for them (npz)."""
         return self.path / "predictions.npz"
 
     @property

@@ -115,6 +115,11 @@ def as_number(value: Any) -> float | None:
     return float(value) if is_number else None
 
 
+def p_text(p: float) -> str:
+    """What follows the letter p: `= 0.031`, `< 0.001`."""
+    return f"={NARROW}{p:.2g}" if p >= 1e-3 else f"<{NARROW}0.001"
+
+
 def percent(share: float) -> str:
     return f"{share * 100:.0f}{NARROW}%"
 

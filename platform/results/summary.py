@@ -4,7 +4,6 @@ Reading never fails for a run that was cut short: a part that is absent or damag
 and everything else is shown. Only a folder that is no run at all is refused.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,36 +21,7 @@ from platform.results.pareto import pareto_set
 from platform.results.predictions import Predictions, read_predictions
 from platform.results.record import TrialRecord, read_results
 from platform.results.run_folder import RunFolder
-from platform.results.scores import Score, as_number, score
-
-
-class TestScores(BaseModel):
-    """`test.json`: the best trial on the test split, taken once. Every further key is a score by its protocol."""
-
-    __test__ = False  # pytest: no test class
-    model_config = ConfigDict(extra="allow")
-
-    trial: int
-    benchmark: str
-    synthetic: bool
-    last_frame: dict[str, float | None] = {}
-    num_clips: int | None = None
-    not_scored: dict[str, str] = {}  # the protocol, and what it lacks
-
-    @property
-    def scores(self) -> dict[str, float]:
-        return _numbers(self.__pydantic_extra__ or {})
-
-    @property
-    def floor(self) -> dict[str, float]:
-        return _numbers(self.last_frame)
-
-
-def _numbers(scores: Mapping[str, Any]) -> dict[str, float]:
-    """JSON has no infinity: the psnr of identical frames is stored as null."""
-    numbers = {key: as_number(value) for key, value in scores.items()}
-    found = {key: number for key, number in numbers.items() if number is not None}
-    return found | ({"psnr": math.inf} if "psnr" in scores and scores["psnr"] is None else {})
+from platform.results.scores import Score, score
 
 
 class Provenance(BaseModel):
@@ -83,14 +53,13 @@ class RunSummary:
     records: tuple[TrialRecord, ...]
     config: dict[str, Any]
     provenance: Provenance
-    test: TestScores | None
     predictions: Predictions | None
     incidents: tuple[Incident, ...] = ()
     missing: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, path: Path, *, tested: bool = True) -> "RunSummary":
-        """Raises UserError only if `path` is no run folder. Not `tested`: nobody misses a test score, or its frames."""
+    def read(cls, path: Path, *, shown: bool = True) -> "RunSummary":
+        """Raises UserError only if `path` is no run folder. Not `shown`: nobody misses predicted frames."""
         folder = RunFolder(path)
         if not path.is_dir() or not (folder.config.is_file() or folder.results.is_file()):
             raise UserError(_no_run_folder(path))
@@ -102,8 +71,7 @@ class RunSummary:
             records=tuple(records),
             config=config,
             provenance=_read_provenance(folder, missing),
-            test=_read_test(folder, missing) if tested else None,
-            predictions=_read_predictions(folder, missing) if tested else None,
+            predictions=_read_predictions(folder, missing) if shown else None,
             incidents=tuple(_read_incidents(folder, missing)),
             missing=tuple(missing),
         )
@@ -115,7 +83,7 @@ class RunSummary:
     @property
     def benchmark(self) -> str:
         """The label, which says *synthetic* where the frames are."""
-        label = (self.test and self.test.benchmark) or self.provenance.benchmark
+        label = self.provenance.benchmark
         if not label:
             named = self.config.get("benchmark")
             label = str(named.get("name") if isinstance(named, Mapping) else named or "unnamed benchmark")
@@ -124,7 +92,7 @@ class RunSummary:
     @property
     def synthetic(self) -> bool | None:
         """None where the run was cut before it was recorded."""
-        return self.test.synthetic if self.test else self.provenance.synthetic
+        return self.provenance.synthetic
 
     @cached_property
     def objectives(self) -> tuple[Score, ...]:
@@ -226,16 +194,6 @@ def _read_config(folder: RunFolder, missing: list[str]) -> dict[str, Any]:
     return config if isinstance(config, dict) else {}
 
 
-def _read_test(folder: RunFolder, missing: list[str]) -> TestScores | None:
-    try:
-        return read_json(folder.test, TestScores)
-    except FileNotFoundError:
-        missing.append("There is no test score: the search has not come to its end, where the best trial is tested.")
-    except (OSError, Refused):
-        missing.append("test.json cannot be read, so that no test score is shown.")
-    return None
-
-
 def _read_provenance(folder: RunFolder, missing: list[str]) -> Provenance:
     try:
         return read_json(folder.provenance, Provenance)
@@ -250,7 +208,7 @@ def _read_predictions(folder: RunFolder, missing: list[str]) -> Predictions | No
     try:
         return read_predictions(folder.predictions)
     except FileNotFoundError:
-        missing.append("There are no predicted frames: they are written at the same time as the test score.")
+        missing.append("There are no predicted frames: they are written when the search ends.")
     except Refused as fault:
         missing.append(f"predictions.npz {fault}, so that no predicted frames are shown.")
     return None

@@ -45,24 +45,17 @@ def cell(value: Any) -> str:
 
 
 def score_rows(summary: RunSummary) -> list[dict[str, str]]:
-    """A row a protocol: the best trial on validation and test, each beside copying the last frame."""
-    best, test = summary.best, summary.test
-    if best is None:
+    """A row a protocol: the best trial on validation, beside copying the last frame."""
+    if (best := summary.best) is None:
         return []
-    held = test if test is not None and test.trial == best.trial else None
-    rows = []
-    for name in shown(best.metrics):
-        measure = score(name)
-        rows.append(
-            {
-                "name": measure.axis,
-                "validation": measure.text(best.metrics[name]),
-                "validation_floor": measure.text(best.last_frame.get(name)),
-                "test": measure.text(held.scores.get(name)) if held else "–",
-                "test_floor": measure.text(held.floor.get(name)) if held else "–",
-            }
-        )
-    return rows
+    return [
+        {
+            "name": score(name).axis,
+            "validation": score(name).text(best.metrics[name]),
+            "floor": score(name).text(best.last_frame.get(name)),
+        }
+        for name in shown(best.metrics)
+    ]
 
 
 def effect_row(summary: RunSummary, effect: SourceEffect) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The last lines of a search: the best setting, its test score, and where to look."""
+"""The last lines of a search: the best setting, its score, and where to look."""
 
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,26 +13,23 @@ from platform.results.serving import read_totals, serving_sentence
 from platform.results.shared_study import read_shared_study
 
 
-def closing_lines(
-    best: TrialRecord, test: Mapping[str, Any] | None, folder: RunFolder, records: Iterable[TrialRecord]
-) -> Iterator[str]:
+def closing_lines(best: TrialRecord, folder: RunFolder, records: Iterable[TrialRecord]) -> Iterator[str]:
     """Rich markup, a line each. The commands can be copied, whatever the path."""
     yield ""
     yield f"[bold]best[/]    trial {best.trial}: {escape(setting_text(best.settings))}"
-    if test is not None:
-        scores = ", ".join(
-            f"{name} {test[name]:.4g} (copying the last frame {test['last_frame'][name]:.4g})"
-            for name in summed_up(test)
-            if test[name] is not None and test["last_frame"].get(name) is not None
-        )
-        clips = f"{test['num_clips']} clips never trained or chosen on"
-        yield f"[bold]test[/]    {scores} on {escape(test['benchmark'])}, {clips}"
-        for name, why in test.get("not_scored", {}).items():
-            yield f"        [dim]{name} was not scored: it {escape(why)}[/]"
+    scores = ", ".join(
+        f"{name} {best.metrics[name]:.4g} (copying the last frame {best.last_frame[name]:.4g})"
+        for name in summed_up(best.metrics)
+        if name in best.last_frame
+    )
+    yield f"[bold]score[/]   {scores} on validation clips, by which it was chosen"
     if served := serving_sentence(records, read_totals(folder)):
         yield f"[bold]memory[/]  {served}"
     yield f"[bold]report[/]  {escape(str(folder.report))}"
     yield f"[bold]target[/]  {escape(str(folder.best))} holds its weights and settings"
+    if not folder.confirm.exists():
+        yield f"[bold]next[/]    python -m platform.confirm {escape(shlex.quote(str(folder.path)))}"
+        yield "        trains it again with several seeds beside its rivals, and tests all of them once"
     yield "[bold]more[/]    pip install tensorboard optuna-dashboard"
     yield f"        tensorboard --logdir {escape(shlex.quote(str(folder.trials)))}"
     if shared := read_shared_study(folder):

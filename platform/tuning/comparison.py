@@ -5,6 +5,7 @@ search, so every learning curve is kept.
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +15,11 @@ from rich.console import Console
 from platform.config.home import Home
 from platform.config.run import RunConfig
 from platform.results.run_folder import RunFolder
+from platform.tuning.made_with import RunProvenance
+from platform.tuning.recorder import Recorder
 from platform.tuning.resuming import Past, take_over
 from platform.tuning.search_run import Ending, how_it_ended, run_trials
-from platform.tuning.stage import stage
+from platform.tuning.stage import Begun, stage
 from platform.tuning.usage import WindDown
 
 
@@ -71,12 +74,28 @@ def jobs_of(config: RunConfig) -> list[Job]:
 
 
 def run_comparison(
-    config: RunConfig, folder: RunFolder, home: Home, console: Console, *, resumed: bool = False
+    config: RunConfig,
+    folder: RunFolder,
+    home: Home,
+    console: Console,
+    *,
+    resumed: bool = False,
+    same_as: RunProvenance | None = None,
+    keep_all: bool = False,
+    when_whole: Callable[[Begun, Recorder], None] | None = None,
 ) -> Ending:
-    """Train every setting with every seed; the run folder then holds the records. `resumed`: what ended there is kept,
-    and what ran goes on."""
+    """Train every setting with every seed; the run folder then holds the records.
+
+    `resumed`: what ended there is kept, and what ran goes on. `same_as`: what another run was made of, whose clips and
+    sources are used. `when_whole` is called when all have ended, with their checkpoints where `keep_all` says so.
+    """
     jobs, past = jobs_of(config), take_over(folder, config) if resumed else Past()
-    with stage(config, folder, home, console, past) as begun:
+    with stage(config, folder, home, console, past, same_as=same_as) as begun:
         searcher = GivenTrials(jobs, past, begun.wind_down)
-        recorder = run_trials(begun, folder, console, searcher=searcher, num_trials=len(jobs), past=past)
-        return how_it_ended(recorder, begun, len(jobs))
+        recorder = run_trials(
+            begun, folder, console, searcher=searcher, num_trials=len(jobs), past=past, keep_all=keep_all
+        )
+        ended = how_it_ended(recorder, begun, len(jobs))
+        if ended == "whole" and when_whole is not None:
+            when_whole(begun, recorder)
+        return ended

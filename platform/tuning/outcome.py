@@ -1,7 +1,6 @@
-"""The best target: written out to be used, and scored once on the test split."""
+"""The best target, written out to be used and to be looked at."""
 
 import datetime
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -15,15 +14,11 @@ from platform.bank.bank import Bank, count_parameters
 from platform.bank.card import Card, TrainingData, Transfer
 from platform.benchmarks.blocks import ClipBlocks
 from platform.benchmarks.tensors import clips_to_tensors
-from platform.config.bounded import Refused, read_json
 from platform.config.trial import TrialSettings
 from platform.results.record import TrialRecord
-from platform.results.replacing import replace_text, replacing
+from platform.results.replacing import replacing
 from platform.results.run_folder import RunFolder
 from platform.results.scores import shown
-from platform.results.summary import TestScores
-from platform.training.evaluation import evaluate
-from platform.training.lpips import load_lpips, why_no_lpips
 from platform.training.versions import package_versions
 from platform.tuning.target import TargetPlan
 from tmu_models import VideoPredictor
@@ -76,40 +71,10 @@ def load_best(folder: RunFolder) -> VideoPredictor:
     return Bank(folder.path).load(folder.best.name)
 
 
-def forget_test_of_others(folder: RunFolder, best: TrialRecord) -> None:
-    """Scores and pictures on the test split that an earlier driver left of a target which is the best no more."""
-    try:
-        if read_json(folder.test, TestScores).trial == best.trial:
-            return
-    except (OSError, Refused):
-        pass  # there is none, or it was cut short
-    folder.test.unlink(missing_ok=True)
-    folder.predictions.unlink(missing_ok=True)
-
-
-def test_best(plan: TargetPlan, folder: RunFolder, record: TrialRecord) -> dict[str, Any]:
-    """Score the exported target on the test split; writes and returns what `test.json` says.
-
-    A few test clips with their predictions go to `predictions.npz`.
-    """
-    benchmark, network = plan.benchmark(), load_best(folder)
-    clips, input_length = benchmark.blocks("test"), plan.config.benchmark.input_length
-    weights, frame_size = plan.home.lpips, plan.config.benchmark.frame_size
-    lpips, thresholds = load_lpips(weights, frame_size), plan.config.benchmark.thresholds
-    evaluation = evaluate(network, clips, input_length, lpips=lpips, thresholds=thresholds)
-    no_lpips = why_no_lpips(weights, frame_size)
-    scores = {
-        "trial": record.trial,
-        "benchmark": benchmark.label,
-        "synthetic": benchmark.synthetic,
-        **{name: _finite(value) for name, value in evaluation.scores.items()},
-        "last_frame": {name: _finite(value) for name, value in evaluation.last_frame.items()},
-        "num_clips": clips.num_clips,
-        "not_scored": {"lpips": no_lpips} if no_lpips else {},
-    }
-    _save_predictions(network, clips, input_length, folder.predictions)
-    replace_text(folder.test, json.dumps(scores, indent=2))
-    return scores
+def keep_predictions(plan: TargetPlan, folder: RunFolder) -> None:
+    """A few validation clips with what the exported target predicts for them go to `predictions.npz`."""
+    network, clips = load_best(folder), plan.benchmark().blocks("validation")
+    _save_predictions(network, clips, plan.config.benchmark.input_length, folder.predictions)
 
 
 @torch.inference_mode()
@@ -127,8 +92,3 @@ def _save_predictions(network: VideoPredictor, clips: ClipBlocks, input_length: 
 def _as_pictures(frames_NTCHW: torch.Tensor) -> np.ndarray:
     """[0, 1] -> uint8 (N, T, H, W, C)."""
     return (frames_NTCHW.clamp(0, 1) * 255).round().byte().permute(0, 1, 3, 4, 2).numpy()
-
-
-def _finite(value: float) -> float | None:
-    """JSON has no infinity: the psnr of identical frames is left out."""
-    return value if np.isfinite(value) else None

@@ -74,13 +74,17 @@ class Recorder(tune.Callback):
         past: Past | None = None,
         journal: Journal | None = None,
         usage: Usage | None = None,
+        *,
+        keep_all: bool = False,
     ) -> None:
-        """`past` is what an earlier driver left of this run, `usage` what all of them have used."""
+        """`past` is what an earlier driver left of this run, `usage` what all of them have used. `keep_all`: the last
+        checkpoint of every trial is kept, and not of the best alone."""
         self.config = config
         self.folder = folder
         self.journal = journal or Journal(folder.incidents)
         self._past = past or Past()
         self._usage = usage
+        self._keep_all = keep_all
         self.records: dict[int, TrialRecord] = dict(self._past.ended)
         self.checkpoints: dict[int, Path] = {
             n: self._past.checkpoints[n] for n in self.records if n in self._past.checkpoints
@@ -260,6 +264,8 @@ class Recorder(tune.Callback):
 
     def _drop_checkpoints(self) -> None:
         """Remove the checkpoints of ended trials that are neither among the best nor on the Pareto front."""
+        if self._keep_all:
+            return
         kept = {record.trial for record in self.ranking()[:KEPT_CHECKPOINTS]} | {r.trial for r in self.pareto()}
         for number in [number for number in self.checkpoints if number not in kept]:
             self.checkpoints.pop(number)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from ray import tune
 from ray.tune.search import Searcher
@@ -17,7 +17,7 @@ from platform.results.run_folder import RunFolder
 from platform.tuning.halving import Halving, halving
 from platform.tuning.live import LiveTable
 from platform.tuning.made_with import read_provenance
-from platform.tuning.outcome import export_best, forget_test_of_others, test_best
+from platform.tuning.outcome import export_best, keep_predictions
 from platform.tuning.ranking import rank_run_sources, ranking_table
 from platform.tuning.recorder import INTERRUPTED, Recorder
 from platform.tuning.resuming import Past, take_over
@@ -27,6 +27,7 @@ from platform.tuning.stage import Begun, stage
 from platform.tuning.study import check_study, open_study_storage, study_name
 from platform.tuning.target import TargetPlan
 from platform.tuning.trial import TargetTrial, trial_folder
+from platform.tuning.tune_repair import repaired_tune
 from platform.tuning.warm_start import WarmStart, check_warm_start
 from platform.tuning.watch import Watch
 
@@ -39,12 +40,11 @@ Ending = Literal["whole", "budget", "interrupted"]
 class SearchOutcome:
     """How a search ended: `whole` when all its trials did, `budget` when that was used up, `interrupted` by the user.
 
-    `best` and `test` are None where no trial came far enough.
+    `best` is None where no trial came far enough.
     """
 
     records: tuple[TrialRecord, ...]
     best: TrialRecord | None
-    test: dict[str, Any] | None
     ended: Ending
 
 
@@ -113,15 +113,16 @@ def run_trials(
     scheduler: Halving | None = None,
     past: Past | None = None,
     callbacks: Sequence[tune.Callback] = (),
+    keep_all: bool = False,
 ) -> Recorder:
     """Run what `searcher` suggests, under the live table; returns what was recorded. Ctrl-C ends it early.
 
     Tune calls `callbacks` after those that record and watch. What outlives a killed search are results, running
     trials, checkpoints and the study, written as they come; Tune's snapshots, each of all trials, nobody reads: they
-    are throttled. `num_trials` counts those that ended in the `past`.
+    are throttled. `num_trials` counts those that ended in the `past`. `keep_all`: see Recorder.
     """
     config, resources, journal = begun.plan.target.config, begun.resources, begun.journal
-    recorder = Recorder(config, folder, past, journal, begun.usage)
+    recorder = Recorder(config, folder, past, journal, begun.usage, keep_all=keep_all)
     if (num_left := num_trials - len(recorder.records)) <= 0 or begun.wind_down.has_begun:
         recorder.interrupt(BUDGET_USED_UP)
         return recorder
@@ -151,7 +152,7 @@ def run_trials(
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
         ),
     )
-    with live:
+    with live, repaired_tune():
         tuner.fit()
     recorder.interrupt(BUDGET_USED_UP if begun.wind_down.has_begun else INTERRUPTED)
     return recorder
@@ -165,17 +166,16 @@ def how_it_ended(recorder: Recorder, begun: Begun, num_trials: int) -> Ending:
 
 
 def conclude(plan: TargetPlan, folder: RunFolder, recorder: Recorder, *, ended: Ending) -> SearchOutcome:
-    """Write out the best target; after a whole search also score it on the test split."""
+    """Write out the best target, and what it predicts for a few validation clips."""
     ranking = recorder.ranking()
     best = next((record for record in ranking if record.trial in recorder.checkpoints), None)
     if best is None:
-        return SearchOutcome(tuple(recorder.records.values()), None, None, ended)
+        return SearchOutcome(tuple(recorder.records.values()), None, ended)
     if best is not ranking[0]:
         lost = ranking[0].trial
         recorder.journal.note(
             "trial", f"the weights of trial {lost}, the best, are lost: trial {best.trial} is next", lost
         )
-    forget_test_of_others(folder, best)
     export_best(plan, folder, best, recorder.checkpoints[best.trial])
-    test = test_best(plan, folder, best) if ended != "interrupted" else None
-    return SearchOutcome(tuple(recorder.records.values()), best, test, ended)
+    keep_predictions(plan, folder)
+    return SearchOutcome(tuple(recorder.records.values()), best, ended)

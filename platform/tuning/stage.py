@@ -41,7 +41,7 @@ from platform.results.serving import ServingTotals
 from platform.training.lpips import load_lpips, why_no_lpips
 from platform.training.precision import settled_precision
 from platform.tuning.cluster import log_libraries_to
-from platform.tuning.made_with import made_with, read_provenance
+from platform.tuning.made_with import RunProvenance, made_with, read_provenance
 from platform.tuning.plan import (
     check_fits,
     check_memories,
@@ -89,14 +89,21 @@ class _Provenance(BaseModel):
 
 @contextlib.contextmanager
 def stage(
-    config: RunConfig, folder: RunFolder, home: Home, console: Console, past: Past | None = None
+    config: RunConfig,
+    folder: RunFolder,
+    home: Home,
+    console: Console,
+    past: Past | None = None,
+    *,
+    same_as: RunProvenance | None = None,
 ) -> Iterator[Begun]:
     """Benchmarks, sources, the begun run folder, and memory servers for the duration.
 
-    `past`: what an earlier driver left of this run. Raises UserError where its clips or sources are others by now.
+    `past`: what an earlier driver left of this run. `same_as`: what another was made of, whose clips and sources it
+    must have. Raises UserError where clips or sources are others by now.
     """
     past, began = past or Past(), time.monotonic()
-    made_of = read_provenance(folder) if folder.provenance.exists() else None
+    made_of = read_provenance(folder) if folder.provenance.exists() else same_as
     benchmark = prepare_benchmarks(config, home, console)
     if made_of is not None:
         refuse_other_clips(made_of, benchmark, SPLIT_NAMES)

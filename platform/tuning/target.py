@@ -139,7 +139,7 @@ class Target:
             input_length=plan.config.benchmark.input_length,
             learning_rate=settings.learning_rate,
             seed=seed,
-            order_seed=plan.config.search.seed,
+            order_seed=plan.config.search.seed if plan.config.search.clip_order == "search" else seed,
             imitation=imitation,
             starting_point=starting_point,
             l2_sp=settings.l2_sp,

@@ -1,6 +1,5 @@
 """A run is read as far as it goes: what is there counts, what is missing is named, nothing crashes."""
 
-import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -77,7 +76,6 @@ def test_the_pareto_set_holds_every_trial_that_none_beats_and_ties_too(tmp_path:
     [
         ("results.parquet", "No trial has ended yet"),
         ("config.yaml", "The configuration is not there"),
-        ("test.json", "There is no test score: the search has not come to its end"),
         ("predictions.npz", "There are no predicted frames"),
         ("provenance.json", "What the run was made of was not recorded"),
     ],
@@ -89,7 +87,7 @@ def test_a_file_that_is_not_there_is_named_and_the_rest_is_read(copied_run: RunF
     assert [says in text for text in summary.missing] == [True]
 
 
-@pytest.mark.parametrize("name", ["results.parquet", "config.yaml", "test.json", "predictions.npz", "provenance.json"])
+@pytest.mark.parametrize("name", ["results.parquet", "config.yaml", "predictions.npz", "provenance.json"])
 def test_a_damaged_file_is_named_and_the_rest_is_read(copied_run: RunFolder, name: str) -> None:
     (copied_run.path / name).write_bytes(b"{\x00\xff half a file")
 
@@ -105,22 +103,6 @@ def test_predictions_that_do_not_fit_their_clips_are_not_shown(copied_run: RunFo
     summary = RunSummary.read(copied_run.path)
     assert summary.predictions is None
     assert "does not fit together" in summary.missing[0]
-
-
-def test_an_interrupted_synthetic_run_is_still_called_synthetic(copied_run: RunFolder) -> None:
-    copied_run.test.unlink()
-
-    summary = RunSummary.read(copied_run.path)
-    assert summary.synthetic is True
-    assert summary.benchmark == "kth (synthetic)"
-
-
-def test_a_test_psnr_of_null_is_that_of_identical_frames(finished_run: RunFolder) -> None:
-    test = RunSummary.read(finished_run.path).test
-
-    assert test is not None
-    assert test.scores["psnr"] == math.inf
-    assert "num_clips" not in test.scores
 
 
 def test_the_score_of_a_clip_is_the_protocols(finished_run: RunFolder) -> None:

@@ -13,10 +13,10 @@ from platform.results.text import closing_lines
 SETTINGS: dict[str, Any] = {"sources": [], "start": "scratch", "learning_rate": 1e-3}
 
 
-def closing(path: str, settings: dict[str, Any] = SETTINGS, test: dict[str, Any] | None = None) -> list[str]:
+def closing(path: str, settings: dict[str, Any] = SETTINGS) -> list[str]:
     best = TrialRecord(trial=3, id="00003", state="finished", seed=0, settings=settings)
     console = Console(width=80, record=True, force_terminal=False)
-    for line in closing_lines(best, test, RunFolder(Path(path)), [best]):
+    for line in closing_lines(best, RunFolder(Path(path)), [best]):
         console.print(line, soft_wrap=True)
     return console.export_text().splitlines()
 
@@ -39,8 +39,6 @@ def test_an_ordinary_path_is_not_quoted() -> None:
 
 def test_paths_and_names_are_never_taken_for_markup() -> None:
     gates = {"tmu": {"layers": [0], "merge": "mean", "bias": 0.0}, "distil": {"weight": 0.1}}
-    test = {"benchmark": "boom [/x] [red]", "num_clips": 4, "mse": 3.0, "last_frame": {"mse": 4.0}}
-    text = "\n".join(closing("runs/[/x] [red]", SETTINGS | gates | {"sources": ["[/s] [blue]"]}, test))
+    text = "\n".join(closing("runs/[/x] [red]", SETTINGS | gates | {"sources": ["[/s] [blue]"]}))
     assert "runs/[/x] [red]/report.html" in text
     assert "sources [/s] [blue]" in text
-    assert "on boom [/x] [red], 4 clips" in text

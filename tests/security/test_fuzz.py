@@ -33,6 +33,8 @@ from platform.config.load import SEARCH_SPACES, load_run
 from platform.config.network import NetworkConfig
 from platform.memory.block_file import BlockKey, DamagedBlock, block_batch, check_block, map_block, read_label
 from platform.results.comparison import Comparison
+from platform.results.confirm_plan import ConfirmPlan, PlannedSetting
+from platform.results.confirmed_table import confirmed_rows, read_confirmed
 from platform.results.incidents import read_incidents
 from platform.results.page import render_report
 from platform.results.progress import Running, RunningTrial, read_running, write_running
@@ -41,6 +43,7 @@ from platform.results.run_folder import RunFolder
 from platform.results.serving import read_totals
 from platform.results.shared_study import read_shared_study
 from platform.results.summary import RunSummary
+from platform.results.tested import TestedTrial
 from platform.training.checkpoint import saved_progress
 from tests.security.limits import ending_of
 from tests.security.test_results import arrays, incidents, put_records, record
@@ -276,7 +279,6 @@ def results(folder: Path) -> Iterator[tuple[Path, Callable[[], object], st.Searc
     parts: dict[Path, Any] = {
         run.memory: {"passes": 3, "announced": 1},
         run.shared_study: {"storage": "${X}", "name": "x-1"},
-        run.test: {"trial": 1, "benchmark": "kth", "synthetic": True, "mse": 31.0, "last_frame": {"mse": 40.0}},
         run.provenance: {"benchmark": "kth", "sources": {"one": {"score": {"mse": 3.0}}}, "resumed": [{"a": 1}]},
     }
     for path, content in parts.items():
@@ -294,6 +296,46 @@ def results(folder: Path) -> Iterator[tuple[Path, Callable[[], object], st.Searc
     yield run.config, partial(_shown, run), ANY_YAML
     np.savez_compressed(run.predictions, **arrays())  # type: ignore[arg-type]
     yield run.predictions, partial(RunSummary.read, run.path), ANY_BYTES
+    for path in confirmed_files(RunFolder(run.confirm)):
+        yield path, partial(_confirmed, run), ANY_JSON
+
+
+def confirmed_files(folder: RunFolder) -> Iterator[Path]:
+    """Two settings, trained and tested with two seeds."""
+    planned = [
+        PlannedSetting(name=name, role=role, trial=0, settings=record(0).settings)  # type: ignore[arg-type]
+        for name, role in (("trial_0", "best"), ("scratch", "scratch"))
+    ]
+    folder.path.mkdir()
+    folder.confirm_plan.write_text(ConfirmPlan(settings=tuple(planned)).model_dump_json())
+    trained = [record(number).model_copy(update={"seed": number // 2, "state": "finished"}) for number in range(4)]
+    write_results(folder.results, trained)
+    for each in trained:
+        values = tuple(float(clip + each.trial) for clip in range(3))
+        tested = TestedTrial(
+            trial=each.trial,
+            setting=planned[each.trial % 2].name,
+            seed=each.seed,
+            benchmark="kth",
+            synthetic=True,
+            clips=("a@0", "a@4", "b@0"),
+            per_clip={"mse": values},
+            scores={"mse": 2.0},
+            last_frame={"mse": 3.0},
+            seconds_per_clip=0.1,
+        )
+        path = folder.tested(each.id)
+        path.parent.mkdir(parents=True)
+        path.write_text(tested.model_dump_json())
+    yield folder.confirm_plan
+    yield folder.tested(trained[0].id)
+
+
+def _confirmed(run: RunFolder) -> None:
+    confirmed = read_confirmed(RunSummary.read(run.path))
+    assert confirmed is not None
+    assert confirmed.verdict
+    assert confirmed_rows(confirmed)
 
 
 def _as_table(text: Path, table: Path) -> list[TrialRecord]:
@@ -319,7 +361,7 @@ def pages(folder: Path) -> Iterator[tuple[Path, Callable[[], object], st.SearchS
     run.shared_study.unlink()
     text = folder / "records.json"
     text.write_text(json.dumps([record(number).model_dump(mode="json") for number in range(2)]))
-    for part in (run.config, run.test, run.provenance, run.memory):
+    for part in (run.config, run.provenance, run.memory):
         yield part, partial(render_report, run.path), damaged_yaml() if part == run.config else damaged_json()
     yield text, partial(_page_of, text, run), damaged_json()
 

@@ -51,11 +51,12 @@ def test_a_killed_search_that_is_gone_on_with_ends_as_if_it_had_not_been(begin: 
     assert [without_times(each) for each in longer.ends_well()[:5]] == [without_times(each) for each in undisturbed]
     is_whole(longer, 7)
 
-    for lost in (search.run.best / "weights.safetensors", search.run.test, search.run.report):  # killed at its end
+    run = search.run
+    for lost in (run.best / "weights.safetensors", run.predictions, run.report):  # killed at its end
         lost.unlink()
     assert len(begin("search.budget.hours=1e-6", resume=True).ends_well()) == 7
     assert (search.run.best / "weights.safetensors").is_file()
-    assert search.run.test.is_file()
+    assert search.run.predictions.is_file()
     assert search.run.report.is_file()
     for number in range(0, 7, 3):
         assert replay(Recorded.read(f"{search.run.path}/{number}"), tiny_home).is_equal

@@ -1,0 +1,106 @@
+"""A confirmation as rows of text, for a page, and as the table that a terminal is shown."""
+
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from platform.results.confirmed import ROLES, Confirmed, ConfirmedSetting
+from platform.results.run_folder import RunFolder
+from platform.results.scores import NARROW, p_text, plain_number, readable_time, score, score_number
+from platform.results.summary import RunSummary
+
+
+@dataclass(frozen=True)
+class ConfirmedRow:
+    """Texts of one setting. `difference` is the chosen setting's score minus this one's."""
+
+    name: str
+    what: str
+    origin: str
+    n: str
+    scores: tuple[str, ...]
+    difference: str
+    interval: str
+    p: str
+    cost: str
+    is_chosen: bool
+
+
+def read_confirmed(summary: RunSummary) -> Confirmed | None:
+    """Raises UserError as `Confirmed.read`."""
+    told = RunFolder(summary.folder.confirm)
+    seeds = 1
+    if told.config.is_file():
+        compare = RunSummary.read(told.path).config.get("compare")
+        found = compare.get("seeds") if isinstance(compare, dict) else None
+        seeds = found if isinstance(found, int) and found > 0 else 1
+    return Confirmed.read(summary.folder, summary.score.name, seeds)
+
+
+def score_names(confirmed: Confirmed) -> list[str]:
+    return list(dict.fromkeys(name for setting in confirmed.settings for name in setting.scores))
+
+
+def confirmed_rows(confirmed: Confirmed) -> list[ConfirmedRow]:
+    """The chosen setting first, then the others in the order of the plan."""
+    names = score_names(confirmed)
+    ordered = sorted(confirmed.settings, key=lambda setting: setting is not confirmed.chosen)
+    return [_row(confirmed, setting, names) for setting in ordered]
+
+
+def _row(confirmed: Confirmed, setting: ConfirmedSetting, names: list[str]) -> ConfirmedRow:
+    contrast = next((c for c in confirmed.contrasts if c.other is setting), None)
+    n = f"{len(setting.tested)} of {confirmed.num_seeds}"
+    if setting.num_failed:
+        n += f", {setting.num_failed} failed"
+    cost = [readable_time(setting.seconds)] if setting.seconds is not None else []
+    if setting.parameters:
+        cost.append(f"{plain_number(setting.parameters)} weights")
+    return ConfirmedRow(
+        name=setting.name,
+        what=ROLES[setting.planned.role] if setting.sources or setting.planned.role != "best" else "no source",
+        origin=setting.planned.origin,
+        n=n,
+        scores=tuple(_interval_text(setting, name) for name in names),
+        difference="" if contrast is None else _signed(contrast.found.mean),
+        interval="" if contrast is None else " to ".join(map(_signed, contrast.found.interval)),
+        p="" if contrast is None else p_text(contrast.p).removeprefix(f"={NARROW}"),
+        cost=", ".join(cost),
+        is_chosen=setting is confirmed.chosen,
+    )
+
+
+def _interval_text(setting: ConfirmedSetting, name: str) -> str:
+    found = setting.scores.get(name)
+    if found is None:
+        return "–"
+    half = "" if found.half is None else f" ± {score_number(found.half)}"
+    return f"{score(name).text(found.mean)}{half}"
+
+
+def _signed(value: float) -> str:
+    return f"{'−' if value < 0 else '+'}{score_number(abs(value))}"
+
+
+def print_confirmed(search: RunFolder, console: Console) -> None:
+    """The verdict and the table; nothing where nothing was confirmed."""
+    confirmed = read_confirmed(RunSummary.read(search.path))
+    if confirmed is None:
+        return
+    console.print()
+    console.print(f"[bold]verdict[/] {escape(confirmed.verdict)}", soft_wrap=True)
+    names = score_names(confirmed)
+    label = confirmed.measure.name
+    table = Table("setting", "", "n", *names, f"Δ {label}", "95 % interval", "p", box=None, header_style="bold")
+    for row in confirmed_rows(confirmed):
+        style = "bold" if row.is_chosen else ""
+        table.add_row(row.name, row.what, row.n, *row.scores, row.difference, row.interval, row.p, style=style)
+    console.print(table)
+    if confirmed.contrasts:
+        console.print(
+            f"[dim]Test split; mean over seeds ± 95 %. Δ: {escape(confirmed.chosen.name if confirmed.chosen else '')} "
+            "minus the setting of the row, paired by seed and clip; p corrected for all rows (Holm).[/]",
+            soft_wrap=True,
+        )
