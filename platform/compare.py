@@ -52,8 +52,8 @@ def compare(
         raise UserError("which comparison? Give a YAML file, for example: python -m platform.compare transfer.yaml")
     if not settings.compare.settings:
         raise UserError(f"{config} names nothing to compare. Add compare.settings: {{name: {{sources: [...], ...}}}}")
+    from platform.reporting.comparison_page import render_comparison, terminal_table
     from platform.results.comparison import Comparison
-    from platform.results.comparison_page import render_comparison, terminal_table
     from platform.tuning.cluster import cluster
     from platform.tuning.comparison import run_comparison
     from platform.tuning.driver import driving

@@ -43,8 +43,8 @@ def confirm(
 
     Prints the verdict and the table; report.html has both at its top. When it is broken off, the same command goes on.
     """
-    from platform.results.confirmed_table import print_confirmed
-    from platform.results.page import render_report
+    from platform.reporting.confirmed_table import print_confirmed
+    from platform.reporting.page import render_report
     from platform.tuning.cluster import cluster
     from platform.tuning.confirmation import prepare_confirmation, run_confirmation
     from platform.tuning.driver import driving

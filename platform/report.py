@@ -17,9 +17,9 @@ def report(
 
     Works on a run that is still going or was cut short, and says what is missing. Reads everything else only.
     """
+    from platform.reporting.comparison_page import render_comparison
+    from platform.reporting.page import render_report
     from platform.results.comparison import is_comparison
-    from platform.results.comparison_page import render_comparison
-    from platform.results.page import render_report
 
     render = render_comparison if is_comparison(run_folder) else render_report
     console.print(str(render(run_folder)), markup=False, soft_wrap=True)

@@ -189,9 +189,9 @@ def _search(
     *,
     resumed: bool = False,
 ) -> None:
-    from platform.results.confirmed_table import print_confirmed
-    from platform.results.page import render_report
-    from platform.results.text import closing_lines, failure_text
+    from platform.reporting.closing import closing_lines, failure_text
+    from platform.reporting.confirmed_table import print_confirmed
+    from platform.reporting.page import render_report
     from platform.tuning.cluster import cluster, cluster_gpus
     from platform.tuning.confirmation import prepare_confirmation, run_confirmation
     from platform.tuning.driver import driving

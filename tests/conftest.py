@@ -21,6 +21,8 @@ from platform.config.load import load_run
 from platform.config.run import RunConfig
 from platform.naming import MixedCopies, check_single_copy
 
+pytest_plugins = ("tests.made_runs",)  # run folders as a search leaves them
+
 # The only reasons to leave a test out. With CI=true any other skip fails the run, so that a missing install
 # step cannot hide behind a skip.
 NO_REAL_DATA = "TMU_DATA is not set, so there are no real recordings"

@@ -1,5 +1,5 @@
-"""What a run leaves behind, and how it is read: the table of trials, the folder's paths, figures and the page.
+"""What a run leaves behind, and how it is read: the folder's paths, the table of trials, and what follows from them.
 
-Trials write through one type (`record.TrialRecord`); reports only read. Nothing here imports Ray or torch,
-so that a run is looked at on any machine.
+Trials write through one type (`record.TrialRecord`); everything else only reads. Nothing here imports Ray or torch, so
+that a run is looked at on any machine.
 """

@@ -24,7 +24,7 @@ from platform.memory.blocks import BlockStore
 from platform.memory.compute import SourceRunner
 from platform.memory.in_process import InProcessMemory
 from platform.results.record import TrialRecord
-from platform.results.text import setting_text
+from platform.results.settings_text import setting_text
 from platform.tuning.memory_limit import MemoryLimit
 from platform.tuning.recorded import Recorded
 from platform.tuning.stage import served_sources

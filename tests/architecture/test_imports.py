@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "memory": {"tmu_models", "config", "benchmarks", "bank"},
     "training": LEFT_OF_TRAINING,
     "results": {"config"},
+    "reporting": {"config", "results"},
     "tuning": {*LEFT_OF_TRAINING, "training", "results"},
     "measure": {*LEFT_OF_TRAINING, "training"},
     "sizing": {*LEFT_OF_TRAINING, "training", "results", "tuning", "measure"},  # whole searches, measured
@@ -36,6 +37,7 @@ MAY_IMPORT = {
         *LEFT_OF_TRAINING,
         "training",
         "results",
+        "reporting",
         "tuning",
         "measure",
         "bench_sections",

@@ -3,8 +3,8 @@
 import platform.bank.imports
 import platform.benchmarks.catalog
 import platform.memory.blocks
-import platform.results.comparison_page
-import platform.results.page
+import platform.reporting.comparison_page
+import platform.reporting.page
 import platform.training.checkpoint
 import platform.training.lpips  # noqa: F401
 from platform.config.load import load_run

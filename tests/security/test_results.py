@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from platform.config.errors import UserError
+from platform.reporting.page import render_report
 from platform.results.comparison import Comparison
 from platform.results.incidents import read_incidents
-from platform.results.page import render_report
 from platform.results.progress import Running, RunningTrial, read_running, write_running
 from platform.results.record import TrialRecord, read_results, write_results
 from platform.results.run_folder import RunFolder

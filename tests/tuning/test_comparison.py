@@ -8,8 +8,8 @@ from rich.console import Console
 
 from platform.config.home import Home
 from platform.config.run import RunConfig
+from platform.reporting.comparison_page import render_comparison
 from platform.results.comparison import Comparison, is_comparison
-from platform.results.comparison_page import render_comparison
 from platform.results.run_folder import RunFolder
 from platform.tuning.comparison import jobs_of, run_comparison
 

@@ -10,10 +10,10 @@ import yaml
 from rich.console import Console
 
 from platform.config.trial import TrialSettings
+from platform.reporting.confirmed_table import print_confirmed, read_confirmed
+from platform.reporting.page import render_report
 from platform.results.confirm_plan import ConfirmPlan, PlannedSetting, Role
 from platform.results.confirmed import Confirmed
-from platform.results.confirmed_table import print_confirmed, read_confirmed
-from platform.results.page import render_report
 from platform.results.record import TrialRecord, write_results
 from platform.results.run_folder import RunFolder
 from platform.results.scores import NARROW

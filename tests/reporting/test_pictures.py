@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from platform.results.pictures import MISSING_GREY, PANEL, strip, strips
+from platform.reporting.pictures import MISSING_GREY, PANEL, strip, strips
 from platform.results.predictions import Predictions
 from platform.results.run_folder import RunFolder
 from platform.results.summary import RunSummary

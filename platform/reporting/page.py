@@ -7,11 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from platform.config.errors import UserError
-from platform.results.confirmed import Confirmed
-from platform.results.confirmed_chart import contrasts_chart
-from platform.results.confirmed_table import confirmed_rows, read_confirmed, score_names
-from platform.results.effects import source_effects
-from platform.results.figures import (
+from platform.reporting.charts.confirmed import contrasts_chart
+from platform.reporting.charts.figures import (
     Chart,
     effect_of_sources,
     importances_chart,
@@ -19,14 +16,17 @@ from platform.results.figures import (
     pareto_front,
     score_per_trial,
 )
-from platform.results.html import about, write_page
+from platform.reporting.confirmed_table import confirmed_rows, read_confirmed, score_names
+from platform.reporting.html import about, write_page
+from platform.reporting.pictures import strips
+from platform.reporting.tables import cell, cost_rows, effect_row, score_rows, setting_rows, source_rows, trials_table
+from platform.results.confirmed import Confirmed
+from platform.results.effects import source_effects
 from platform.results.importances import importances
-from platform.results.pictures import strips
 from platform.results.record import TrialRecord, flatten
 from platform.results.run_folder import RunFolder
 from platform.results.scores import score, summed_up
 from platform.results.summary import RunSummary
-from platform.results.tables import cell, cost_rows, effect_row, score_rows, setting_rows, source_rows, trials_table
 
 FEW_TRIALS = 20
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from rich.console import Console
 
+from platform.reporting.closing import closing_lines
 from platform.results.record import TrialRecord
 from platform.results.run_folder import RunFolder
-from platform.results.text import closing_lines
 
 SETTINGS: dict[str, Any] = {"sources": [], "start": "scratch", "learning_rate": 1e-3}
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from platform.results.drawing import (
+from platform.reporting.charts.drawing import (
     BEST,
     FAILED,
     FINISHED,

@@ -1,8 +1,7 @@
 """The last lines of a search: the best setting, its score, and where to look."""
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from rich.markup import escape
 
@@ -10,6 +9,7 @@ from platform.results.record import TrialRecord
 from platform.results.run_folder import RunFolder
 from platform.results.scores import summed_up
 from platform.results.serving import read_totals, serving_sentence
+from platform.results.settings_text import setting_text
 from platform.results.shared_study import read_shared_study
 
 
@@ -36,19 +36,6 @@ def closing_lines(best: TrialRecord, folder: RunFolder, records: Iterable[TrialR
         yield f'        optuna-dashboard "{shared.storage}"  (study {escape(shared.name)})'
     else:
         yield f"        optuna-dashboard {escape(shlex.quote(f'sqlite:///{folder.study}'))}"
-
-
-def setting_text(settings: Mapping[str, Any]) -> str:
-    """One line a person can repeat: sources, start, gates, distillation, learning rate."""
-    sources = settings.get("sources") or []
-    parts = [f"sources {', '.join(sources)}" if sources else "no source", f"start {settings.get('start')}"]
-    if sources:
-        gates, distil = settings["tmu"], settings["distil"]
-        layers = ", ".join(map(str, gates["layers"]))
-        parts.append(f"TMU in layer {layers}, merge {gates['merge']}, bias {gates['bias']:.3g}")
-        parts.append(f"distillation {distil['weight']:.3g}")
-    parts.append(f"learning rate {settings['learning_rate']:.3g}")
-    return " · ".join(parts)
 
 
 def failure_text(records: Iterable[TrialRecord]) -> str:

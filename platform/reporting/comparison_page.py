@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
+from platform.reporting.charts.drawing import BEST, FINISHED, INK, STOPPED, empty_plot
+from platform.reporting.charts.figures import Chart
+from platform.reporting.html import about, write_page
+from platform.reporting.tables import cell
 from platform.results.comparison import MOMENTS, Comparison, Row, curves_of, interval_halves, mean_curve
-from platform.results.drawing import BEST, FINISHED, INK, STOPPED, empty_plot
-from platform.results.figures import Chart
-from platform.results.html import about, write_page
 from platform.results.record import flatten
 from platform.results.scores import SHOWN_FIRST, score
-from platform.results.tables import cell
 
 _DIGITS = {"mse": 2, "ssim": 4, "psnr": 2, "lpips": 4}
 

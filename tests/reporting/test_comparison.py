@@ -11,8 +11,8 @@ import yaml
 from rich.console import Console
 
 from platform.config.errors import UserError
+from platform.reporting.comparison_page import markdown_table, render_comparison, terminal_table
 from platform.results.comparison import Comparison, Interval, is_comparison
-from platform.results.comparison_page import markdown_table, render_comparison, terminal_table
 from platform.results.record import TrialRecord, write_results
 from platform.results.run_folder import RunFolder
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from platform.results.page import render_report
+from platform.reporting.page import render_report
 from platform.results.record import TrialRecord, read_results, write_results
 from platform.results.run_folder import RunFolder
 from platform.results.summary import RunSummary

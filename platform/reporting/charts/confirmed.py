@@ -1,9 +1,9 @@
 """How a confirmed setting differs from each of its rivals: a mark and an interval each, beside the line of no
 difference."""
 
+from platform.reporting.charts.drawing import BEST, INK, STOPPED, empty_plot
+from platform.reporting.charts.figures import Chart
 from platform.results.confirmed import ROLES, Confirmed
-from platform.results.drawing import BEST, INK, STOPPED, empty_plot
-from platform.results.figures import Chart
 from platform.results.scores import p_text, score_number
 
 
