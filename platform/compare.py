@@ -52,7 +52,7 @@ def compare(
         raise UserError("which comparison? Give a YAML file, for example: python -m platform.compare transfer.yaml")
     if not settings.compare.settings:
         raise UserError(f"{config} names nothing to compare. Add compare.settings: {{name: {{sources: [...], ...}}}}")
-    from platform.reporting.comparison_page import render_comparison, terminal_table
+    from platform.reporting.comparison_page import print_comparison, render_comparison
     from platform.results.comparison import Comparison
     from platform.tuning.cluster import cluster
     from platform.tuning.comparison import run_comparison
@@ -65,9 +65,7 @@ def compare(
             ended = run_comparison(settings, folder, home, console, resumed=resume is not None)
         page = render_comparison(folder.path)
     comparison = Comparison.read(folder.path)
-    console.print(terminal_table(comparison))
-    if comparison.floor is not None:
-        console.print(f"copying the last frame: mse {comparison.floor:.2f}")
+    print_comparison(comparison, console)
     console.print(f"[bold]report[/]  {escape(str(page))}, with learning curves", soft_wrap=True)
     console.print(f"[bold]table[/]   {escape(str(folder.comparison_table))}", soft_wrap=True)
     if ended == "interrupted":

@@ -45,6 +45,8 @@ def confirm(
     """
     from platform.reporting.confirmed_table import print_confirmed
     from platform.reporting.page import render_report
+    from platform.results.confirmed import read_confirmed
+    from platform.results.summary import RunSummary
     from platform.tuning.cluster import cluster
     from platform.tuning.confirmation import prepare_confirmation, run_confirmation
     from platform.tuning.driver import driving
@@ -64,7 +66,8 @@ def confirm(
         with cluster(address):
             ended = run_confirmation(confirmation, home, console)
         report = render_report(search.path)
-    print_confirmed(search, console)
+    if (confirmed := read_confirmed(RunSummary.read(search.path))) is not None:
+        print_confirmed(confirmed, console)
     console.print(f"[bold]report[/]  {escape(str(report))}", soft_wrap=True)
     if ended != "whole":
         raise Interrupted(

@@ -12,15 +12,27 @@ def report(
     run_folder: Annotated[
         Path, typer.Argument(metavar="RUN", help="The run folder that platform.search printed, e.g. runs/kth-...")
     ],
+    text: Annotated[
+        bool, typer.Option("--text", help="Print verdict, answers and the best trials here, and write nothing.")
+    ] = False,
 ) -> None:
     """Write report.html of a search or a comparison: one file that opens from disk and needs no network.
 
-    Works on a run that is still going or was cut short, and says what is missing. Reads everything else only.
+    Beside it `tables/` has the same numbers as CSV and Parquet. Works on a run that is still going or was cut short,
+    and says what is missing. Reads everything else only.
     """
-    from platform.reporting.comparison_page import render_comparison
+    from platform.reporting.comparison_page import print_comparison, render_comparison
     from platform.reporting.page import render_report
-    from platform.results.comparison import is_comparison
+    from platform.reporting.terminal import print_findings
+    from platform.results.comparison import Comparison, is_comparison
+    from platform.results.findings import Findings
 
+    if text:
+        if is_comparison(run_folder):
+            print_comparison(Comparison.read(run_folder), console)
+        else:
+            print_findings(Findings.read(run_folder), console)
+        return
     render = render_comparison if is_comparison(run_folder) else render_report
     console.print(str(render(run_folder)), markup=False, soft_wrap=True)
 

@@ -192,6 +192,8 @@ def _search(
     from platform.reporting.closing import closing_lines, failure_text
     from platform.reporting.confirmed_table import print_confirmed
     from platform.reporting.page import render_report
+    from platform.results.confirmed import read_confirmed
+    from platform.results.summary import RunSummary
     from platform.tuning.cluster import cluster, cluster_gpus
     from platform.tuning.confirmation import prepare_confirmation, run_confirmation
     from platform.tuning.driver import driving
@@ -230,8 +232,8 @@ def _search(
         raise UserError(f"no trial came to a score: {failure_text(outcome.records)}. See {report}")
     if failures := failure_text(outcome.records):
         console.print(f"[yellow]note:[/] {escape(failures)}", soft_wrap=True)
-    if confirmed is not None:
-        print_confirmed(folder, console)
+    if (found := read_confirmed(RunSummary.read(folder.path))) is not None:
+        print_confirmed(found, console)
     for line in closing_lines(outcome.best, folder, outcome.records):
         console.print(line, soft_wrap=True)
     if confirmed not in (None, "whole"):

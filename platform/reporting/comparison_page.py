@@ -4,10 +4,11 @@ import json
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
 from rich.table import Table
 
+from platform.reporting.charts.chart import Chart
 from platform.reporting.charts.drawing import BEST, FINISHED, INK, STOPPED, empty_plot
-from platform.reporting.charts.figures import Chart
 from platform.reporting.html import about, write_page
 from platform.reporting.tables import cell
 from platform.results.comparison import MOMENTS, Comparison, Row, curves_of, interval_halves, mean_curve
@@ -46,6 +47,13 @@ def terminal_table(comparison: Comparison) -> Table:
     for row in comparison.rows:
         table.add_row(*(text for place, text in enumerate(_cells(comparison, row)) if place not in after))
     return table
+
+
+def print_comparison(comparison: Comparison, console: Console) -> None:
+    """The table, and the floor."""
+    console.print(terminal_table(comparison))
+    if comparison.floor is not None:
+        console.print(f"copying the last frame: mse {comparison.floor:.2f}")
 
 
 def markdown_table(comparison: Comparison) -> str:

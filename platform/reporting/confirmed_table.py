@@ -7,9 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from platform.results.confirmed import ROLES, Confirmed, ConfirmedSetting
-from platform.results.run_folder import RunFolder
 from platform.results.scores import NARROW, p_text, plain_number, readable_time, score, score_number
-from platform.results.summary import RunSummary
 
 
 @dataclass(frozen=True)
@@ -26,17 +24,6 @@ class ConfirmedRow:
     p: str
     cost: str
     is_chosen: bool
-
-
-def read_confirmed(summary: RunSummary) -> Confirmed | None:
-    """Raises UserError as `Confirmed.read`."""
-    told = RunFolder(summary.folder.confirm)
-    seeds = 1
-    if told.config.is_file():
-        compare = RunSummary.read(told.path).config.get("compare")
-        found = compare.get("seeds") if isinstance(compare, dict) else None
-        seeds = found if isinstance(found, int) and found > 0 else 1
-    return Confirmed.read(summary.folder, summary.score.name, seeds)
 
 
 def score_names(confirmed: Confirmed) -> list[str]:
@@ -84,11 +71,8 @@ def _signed(value: float) -> str:
     return f"{'−' if value < 0 else '+'}{score_number(abs(value))}"
 
 
-def print_confirmed(search: RunFolder, console: Console) -> None:
-    """The verdict and the table; nothing where nothing was confirmed."""
-    confirmed = read_confirmed(RunSummary.read(search.path))
-    if confirmed is None:
-        return
+def print_confirmed(confirmed: Confirmed, console: Console) -> None:
+    """The verdict and the table."""
     console.print()
     console.print(f"[bold]verdict[/] {escape(confirmed.verdict)}", soft_wrap=True)
     names = score_names(confirmed)

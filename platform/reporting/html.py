@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
-from platform.reporting.charts.figures import Chart
+from platform.reporting.charts.chart import Chart
 from platform.results.replacing import replace_text
 
 SYNTHETIC = (

@@ -3,3 +3,7 @@
 Trials write through one type (`record.TrialRecord`); everything else only reads. Nothing here imports Ray or torch, so
 that a run is looked at on any machine.
 """
+
+from platform.results.opened import Run, open_run
+
+__all__ = ["Run", "open_run"]

@@ -18,6 +18,7 @@ from platform.results.paired import PairedDifference, holm, paired_difference
 from platform.results.record import TrialRecord, read_results
 from platform.results.run_folder import RunFolder
 from platform.results.scores import NARROW, Score, p_text, score, score_number, shown
+from platform.results.summary import RunSummary
 from platform.results.tested import TestedTrial, read_tested
 
 SIGNIFICANT = 0.05
@@ -182,6 +183,17 @@ class Confirmed:
             f"{who[0].upper()}{who[1:]} {verb} {label} by {size} against {rival}{judged}: 95{NARROW}% interval "
             f"{score_number(edges[0])} to {score_number(edges[1])}; {n}."
         )
+
+
+def read_confirmed(summary: RunSummary) -> Confirmed | None:
+    """Raises UserError as `Confirmed.read`."""
+    told = RunFolder(summary.folder.confirm)
+    seeds = 1
+    if told.config.is_file():
+        compare = RunSummary.read(told.path).config.get("compare")
+        found = compare.get("seeds") if isinstance(compare, dict) else None
+        seeds = found if isinstance(found, int) and found > 0 else 1
+    return Confirmed.read(summary.folder, summary.score.name, seeds)
 
 
 _RIVALS: dict[Role, str] = {

@@ -6,6 +6,7 @@ counts; `platform.confirm` is what settles it.
 """
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
@@ -57,6 +58,56 @@ def source_effects(summary: RunSummary, *, seed: int = 0) -> list[SourceEffect]:
     return effects
 
 
+@dataclass(frozen=True)
+class PairEffect:
+    """What two sources do together beyond the sum of what each does: mean with both, minus with the first alone, minus
+    with the second alone, plus with neither. `counts` are of finished trials, in that order. None where a mean is
+    missing; the interval where one is of fewer than MIN_FOR_INTERVAL trials."""
+
+    first: str
+    second: str
+    counts: tuple[int, int, int, int]
+    interaction: float | None
+    interval: tuple[float, float] | None
+
+    @property
+    def is_clear(self) -> bool:
+        """The interval leaves out zero. Nothing is corrected for looking at several pairs."""
+        return self.interval is not None and (self.interval[0] > 0 or self.interval[1] < 0)
+
+
+def pair_effects(summary: RunSummary, *, seed: int = 0) -> list[PairEffect]:
+    """One for each two sources that the run offers. The same folder gives the same numbers."""
+    scored = [
+        (set(record.sources), value)
+        for record in summary.finished
+        if (value := summary.value(record)) is not None and np.isfinite(value)
+    ]
+    effects = []
+    for first, second in combinations(summary.sources, 2):
+        generator = np.random.default_rng(seed)
+        cells = [
+            np.array([value for drawn, value in scored if (first in drawn, second in drawn) == there])
+            for there in ((True, True), (True, False), (False, True), (False, False))
+        ]
+        signs = np.array([1, -1, -1, 1])
+        known = all(len(cell) for cell in cells)
+        interval = None
+        if min(map(len, cells)) >= MIN_FOR_INTERVAL:
+            means = np.array([_resampled(cell, generator) for cell in cells])
+            interval = _interval(signs @ means)
+        effects.append(
+            PairEffect(
+                first,
+                second,
+                counts=(len(cells[0]), len(cells[1]), len(cells[2]), len(cells[3])),
+                interaction=float(signs @ np.array([cell.mean() for cell in cells])) if known else None,
+                interval=interval,
+            )
+        )
+    return effects
+
+
 def _group(
     summary: RunSummary, source: str, inside: bool, generator: np.random.Generator
 ) -> tuple[Group, np.ndarray | None]:
@@ -70,7 +121,7 @@ def _group(
     stopped = sum((source in r.sources) == inside for r in summary.in_state("stopped"))
     means = None
     if len(scores) >= MIN_FOR_INTERVAL:
-        means = scores[generator.integers(len(scores), size=(NUM_RESAMPLES, len(scores)))].mean(axis=1)
+        means = _resampled(scores, generator)
     group = Group(
         scores=tuple(scores.tolist()),
         trials=tuple(trial for trial, _ in scored),
@@ -79,6 +130,11 @@ def _group(
         interval=None if means is None else _interval(means),
     )
     return group, means
+
+
+def _resampled(scores: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Means of NUM_RESAMPLES resamples."""
+    return np.asarray(scores[generator.integers(len(scores), size=(NUM_RESAMPLES, len(scores)))].mean(axis=1))
 
 
 def _interval(means: np.ndarray) -> tuple[float, float]:

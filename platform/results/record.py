@@ -124,18 +124,23 @@ def write_results(path: Path, records: Iterable[TrialRecord], *, sources: Sequen
 
     `sources`: those the run offers, so that one which no trial drew has its column too.
     """
+    table = trials_table(records, sources=sources).replace_schema_metadata({_VERSION_KEY: str(SCHEMA_VERSION).encode()})
+    with replacing(path) as unfinished:
+        pq.write_table(table, unfinished)
+
+
+def trials_table(records: Iterable[TrialRecord], *, sources: Sequence[str] = ()) -> pa.Table:
+    """The same table in memory. Columns that people read come first; `curve` and `record`, a JSON text, come last."""
     rows = sorted(records, key=lambda record: record.trial)
+    if not rows:
+        return pa.table({"record": pa.array([], pa.string())})
     names = sorted(set(sources).union(*(record.source_columns() for record in rows)))
     columns: dict[str, list[Any]] = {}
     for index, record in enumerate(rows):
         for column, value in _row(record, names).items():
             columns.setdefault(column, [None] * len(rows))[index] = value
-    table = pa.table({name: _column(values) for name, values in columns.items()})
-    if not rows:
-        table = pa.table({"record": pa.array([], pa.string())})
-    table = table.replace_schema_metadata({_VERSION_KEY: str(SCHEMA_VERSION).encode()})
-    with replacing(path) as unfinished:
-        pq.write_table(table, unfinished)
+    last = {name: columns.pop(name) for name in ("curve", "record")}
+    return pa.table({name: _column(values) for name, values in (columns | last).items()})
 
 
 def read_results(path: Path) -> list[TrialRecord]:

@@ -92,6 +92,11 @@ class RunFolder:
         return self.path / "report.html"
 
     @property
+    def tables(self) -> Path:
+        """The report's tables, each as CSV and Parquet, see `reporting/export.py`."""
+        return self.path / "tables"
+
+    @property
     def comparison(self) -> Path:
         """A comparison's rows (JSON)."""
         return self.path / "comparison.json"

@@ -23,6 +23,8 @@ from platform.results.record import TrialRecord, read_results
 from platform.results.run_folder import RunFolder
 from platform.results.scores import Score, score
 
+MOST_RUNGS = 64
+
 
 class Provenance(BaseModel):
     """`provenance.json`, written when a run starts, so that a report of an interrupted run says *synthetic* too.
@@ -134,6 +136,23 @@ class RunSummary:
 
     def _best_of(self, records: Sequence[TrialRecord]) -> TrialRecord | None:
         return min(records, key=lambda r: self.score.signed(r.metrics[self.score.name]), default=None)
+
+    @cached_property
+    def rungs(self) -> tuple[int, ...]:
+        """The epochs after which successive halving stopped trials; empty where it was not used."""
+        search, training = self.config.get("search"), self.config.get("training")
+        asha = search.get("asha") if isinstance(search, Mapping) else None
+        epochs = training.get("epochs") if isinstance(training, Mapping) else None
+        if not isinstance(asha, Mapping) or not isinstance(epochs, int):
+            return ()
+        rung, reduction = asha.get("grace_epochs"), asha.get("reduction")
+        if not isinstance(rung, int) or not isinstance(reduction, int) or rung < 1 or reduction < 2:
+            return ()
+        found: list[int] = []
+        while rung < epochs and len(found) < MOST_RUNGS:
+            found.append(rung)
+            rung *= reduction
+        return tuple(found)
 
     @cached_property
     def floor(self) -> float | None:

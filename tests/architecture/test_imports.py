@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "bank": {"tmu_models", "config"},
     "memory": {"tmu_models", "config", "benchmarks", "bank"},
     "training": LEFT_OF_TRAINING,
-    "results": {"config"},
+    "results": {"config", "bank", "tmu_models"},  # the last two when a run's network is asked for
     "reporting": {"config", "results"},
     "tuning": {*LEFT_OF_TRAINING, "training", "results"},
     "measure": {*LEFT_OF_TRAINING, "training"},

@@ -84,7 +84,7 @@ def test_a_synthetic_run_says_so_in_title_heading_notice_charts_and_pictures(rep
     assert "<h1>Search kth (synthetic)</h1>" in html
     text = text_of(report)
     assert "says nothing about the real data" in text
-    assert text.count("lower is better · kth (synthetic), validation") == 3  # one a chart that shows scores
+    assert text.count("lower is better · kth (synthetic), validation") == 7  # one a chart that shows scores
     assert "kth (synthetic), validation clips, predicted by the best trial" in text
 
 

@@ -32,10 +32,11 @@ from platform.config.errors import UserError
 from platform.config.load import SEARCH_SPACES, load_run
 from platform.config.network import NetworkConfig
 from platform.memory.block_file import BlockKey, DamagedBlock, block_batch, check_block, map_block, read_label
-from platform.reporting.confirmed_table import confirmed_rows, read_confirmed
+from platform.reporting.confirmed_table import confirmed_rows
 from platform.reporting.page import render_report
 from platform.results.comparison import Comparison
 from platform.results.confirm_plan import ConfirmPlan, PlannedSetting
+from platform.results.confirmed import read_confirmed
 from platform.results.incidents import read_incidents
 from platform.results.progress import Running, RunningTrial, read_running, write_running
 from platform.results.record import TrialRecord, read_results, write_results

@@ -24,7 +24,7 @@ from platform.config.resolved import load_resolved
 from platform.config.run import RunConfig
 from platform.config.trial import TrialSettings
 from platform.memory.in_process import InProcessMemory
-from platform.reporting.confirmed_table import read_confirmed
+from platform.results.confirmed import read_confirmed
 from platform.results.record import read_results
 from platform.results.run_folder import RunFolder
 from platform.results.summary import RunSummary

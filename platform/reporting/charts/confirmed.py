@@ -1,8 +1,8 @@
 """How a confirmed setting differs from each of its rivals: a mark and an interval each, beside the line of no
 difference."""
 
+from platform.reporting.charts.chart import Chart
 from platform.reporting.charts.drawing import BEST, INK, STOPPED, empty_plot
-from platform.reporting.charts.figures import Chart
 from platform.results.confirmed import ROLES, Confirmed
 from platform.results.scores import p_text, score_number
 

@@ -8,13 +8,14 @@ import math
 from collections.abc import Sequence
 
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from platform.results.effects import Group
 from platform.results.record import TrialRecord
 from platform.results.summary import RunSummary
 
 BEST, FINISHED, STOPPED, FAILED = "var(--best)", "var(--finished)", "var(--stopped)", "var(--failed)"
-INK, GRID, CLEAR = "var(--ink)", "var(--grid)", "rgba(0,0,0,0)"
+INK, PAPER, GRID, CLEAR = "var(--ink)", "var(--paper)", "var(--grid)", "rgba(0,0,0,0)"
 LOG_ABOVE = 20.0  # largest over smallest score from which a linear axis hides the small ones
 
 
@@ -25,6 +26,7 @@ def empty_plot(*, x: str, y: str, height: int) -> go.Figure:
         "linecolor": GRID,
         "zeroline": False,
         "automargin": True,
+        "exponentformat": "none",
         "fixedrange": True,
     }
     return go.Figure(
@@ -154,3 +156,15 @@ def _hover(summary: RunSummary, record: TrialRecord) -> str:
     lines = [f"<b>trial {record.trial}</b> ({record.state})", drawn, f"{record.epochs} epochs"]
     lines += [f"{o.label}: {o.text(summary.value(record, o))}" for o in summary.objectives]
     return "<br>".join(lines)
+
+
+def empty_panels(rows: int, columns: int, *, height: int) -> go.Figure:
+    """Small plots side by side, in the style of `empty_plot`."""
+    model = empty_plot(x="", y="", height=height).layout
+    plot = make_subplots(rows=rows, cols=columns, horizontal_spacing=0.11, vertical_spacing=0.5 / (rows + 1))
+    axis = {key: value for key, value in model.xaxis.to_plotly_json().items() if key != "title"}
+    kept = {key: model[key] for key in ("paper_bgcolor", "plot_bgcolor", "font", "margin", "legend", "hoverlabel")}
+    plot.update_layout(template="none", height=height, dragmode=False, **kept)
+    plot.update_xaxes(**axis)
+    plot.update_yaxes(**axis)
+    return plot
