@@ -67,8 +67,7 @@ class ReleasedTMUCell(Cell):
         return (self.conv.part(0, x),)
 
     def advance(self, projected: Projected, state: CellState, flow: torch.Tensor | None) -> CellStep:
-        gates = self.conv.norm(projected[0] if state.first else projected[0] + self.conv.part(1, state.hidden))
-        of_cell, of_sources = gates.split((4 * self.hidden_channels, len(self.sources) * self.hidden_channels), dim=1)
+        of_cell, of_sources = self._gates(projected, state)
         hidden, proposed = self.update(of_cell, None, state.memory)
         distilled = {
             name: self.get_submodule(f"distiller{number}")(proposed)
@@ -76,6 +75,15 @@ class ReleasedTMUCell(Cell):
         }
         memory = _merge(proposed, of_sources, list(distilled.values()))
         return CellStep(CellState(hidden, memory), flow, distilled=distilled)
+
+    def proposed(self, projected: Projected, state: CellState) -> tuple[torch.Tensor, torch.Tensor]:
+        """What `advance` merges with what it distils: the sources' gates before the sigmoid, (B, K*H, h, w), and c^."""
+        of_cell, of_sources = self._gates(projected, state)
+        return of_sources, self.update(of_cell, None, state.memory)[1]
+
+    def _gates(self, projected: Projected, state: CellState) -> tuple[torch.Tensor, ...]:
+        gates = self.conv.norm(projected[0] if state.first else projected[0] + self.conv.part(1, state.hidden))
+        return gates.split((4 * self.hidden_channels, len(self.sources) * self.hidden_channels), dim=1)
 
 
 @Fused

@@ -109,6 +109,15 @@ class TransferGates(nn.Module):
         merge = {"mean": _mean, "softmax": _softmax, "sum": _sum}[self.merge]
         return merge(proposed_BHhw, drawn, *self._gates(projected, hidden)), distilled
 
+    def opened(
+        self, projected: Projected, hidden: torch.Tensor | None, proposed_BHhw: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """How open each source's gate is, from 0 to 1: what `advance` weighs it by, (B, H, h, w) or of size 1."""
+        own = self.merge == "softmax"
+        gates = _summed(self._gates(projected, hidden), len(self.sources) + own, proposed_BHhw)
+        weights = torch.softmax(torch.stack(gates), dim=0)[1:] if own else torch.sigmoid(torch.stack(gates))
+        return dict(zip(self.sources, weights, strict=True))
+
     def _gates(self, projected: Projected, hidden: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor | None]:
         """What adds up to the gates before sigmoid or softmax, (B, G*H, h, w), or of size 1 where all are the same."""
         if self.gates is None:

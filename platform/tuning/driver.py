@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from typing import Annotated
@@ -31,7 +32,12 @@ class _Driver(Model):
 
 @contextlib.contextmanager
 def driving(folder: RunFolder) -> Iterator[None]:
-    """Hold the run folder; freed by itself when the process dies. Raises UserError where a search runs in it."""
+    """Hold the run folder; freed by itself when the process dies. Raises UserError where a search runs in it.
+
+    Ctrl-C is heard from here on, also where a script's shell had it ignored (`python -m platform.search ... &`).
+    """
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     lock = FileLock(folder.lock)
     try:
         lock.acquire(timeout=A_LOOK_S)
