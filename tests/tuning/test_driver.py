@@ -36,7 +36,7 @@ def test_a_search_is_stopped_from_elsewhere(ignored: bool, tmp_path: Path) -> No
         signal.signal(signal.SIGINT, signal.SIG_IGN if ignored else signal.default_int_handler)
 
     command = [sys.executable, "-c", DRIVES, str(tmp_path)]
-    driver = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=begin)  # noqa: PLW1509
+    driver = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=begin)
     assert driver.stdout is not None
     assert driver.stdout.readline() == "drives\n"
     assert is_driven(RunFolder(tmp_path))
