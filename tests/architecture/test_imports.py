@@ -28,7 +28,8 @@ MAY_IMPORT = {
     "training": LEFT_OF_TRAINING,
     "results": {"config", "bank", "tmu_models"},  # the last two when a run's network is asked for
     "reporting": {"config", "results"},
-    "tuning": {*LEFT_OF_TRAINING, "training", "results"},
+    "inspection": {"tmu_models", "config", "benchmarks", "training", "results"},
+    "tuning": {*LEFT_OF_TRAINING, "training", "results", "inspection"},
     "measure": {*LEFT_OF_TRAINING, "training"},
     "sizing": {*LEFT_OF_TRAINING, "training", "results", "tuning", "measure"},  # whole searches, measured
     "console": {"config", "naming"},
