@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -85,6 +86,14 @@ def search(
             metavar="RUN", help="End the search that runs in this folder, as Ctrl-C would.", show_default=False
         ),
     ] = None,
+    follow: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN",
+            help="Watch the search that runs in this folder; Ctrl-C leaves it running.",
+            show_default=False,
+        ),
+    ] = None,
     replay: Annotated[
         str | None,
         typer.Option(
@@ -104,6 +113,9 @@ def search(
         raise UserError(f"--profile {profile}: use laptop, full or auto")
     if stop is not None:
         _stop(stop)
+        return
+    if follow is not None:
+        _follow(follow)
         return
     if replay is not None:
         if config is not None or overrides:
@@ -140,6 +152,21 @@ def _stop(run: Path) -> None:
 
     stop(RunFolder(run))
     console.print("ended, with what had finished kept", markup=False)
+
+
+def _follow(run: Path) -> None:
+    from platform.reporting.following import follow
+    from platform.results.summary import RunSummary
+    from platform.tuning.driver import is_driven
+
+    summary = RunSummary.read(run)
+    if not is_driven(summary.folder):
+        raise UserError(f"no search runs in {run}. What it came to: python -m platform.report {run} --text")
+    try:
+        follow(summary, console, partial(is_driven, summary.folder))
+    except KeyboardInterrupt:
+        raise Interrupted(f"The search goes on. Join it again: python -m platform.search --follow {run}") from None
+    console.print(f"the search has ended: python -m platform.report {run} --text", markup=False, soft_wrap=True)
 
 
 def _replay(trial: str) -> None:

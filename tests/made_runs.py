@@ -19,6 +19,8 @@ from skimage.filters import gaussian
 from skimage.transform import resize
 from sklearn.datasets import load_digits
 
+from platform.results.look import Look, LookFacts, SourceLook, write_look
+from platform.results.predictions import Predictions
 from platform.results.record import TrialRecord, write_results
 from platform.results.run_folder import RunFolder
 
@@ -61,10 +63,48 @@ def build(
     write_results(folder.results, records, sources=SOURCES)
     folder.provenance.write_text(json.dumps(provenance(label, synthetic)))
     finished = [record for record in records if record.state == "finished"]
-    if finished:
-        clips = moving_digits(6, np.random.default_rng(seed))
-        np.savez_compressed(folder.predictions, clips=clips, predicted=blurred(clips, 10), input_length=10)
+    clips = moving_digits(3, np.random.default_rng(seed))
+    for record in sorted(finished, key=lambda record: record.metrics["mse"])[:2]:
+        write_look(folder.look(record.id), look(record, label, clips))
     return folder
+
+
+def look(record: TrialRecord, label: str, clips: np.ndarray, num_clips: int = 40) -> Look:
+    """Its gates are the wider open the later, those of the first source the widest, and worth something."""
+    generator = np.random.default_rng(record.trial)
+    names = tuple(f"person{clip // 4}@{clip % 4}" for clip in range(num_clips))
+    layers = tuple(record.settings["tmu"]["layers"]) if record.sources else ()
+    num_layers, num_sources, steps = len(layers), len(record.sources), clips.shape[1] - 1
+    opened = np.linspace(0.4, 0.6, steps) + 0.1 * np.arange(num_sources)[::-1, None] - 0.05 * num_sources
+    openness = np.broadcast_to(opened[None, :, None, :, None, None], (num_layers, num_sources, 3, steps, 8, 8))
+    shares = np.broadcast_to(0.1 + 0.2 * np.arange(num_sources)[::-1, None], (num_sources, steps))
+    both = np.stack([np.broadcast_to(values, (num_layers, num_sources, steps)) for values in (opened, shares)])
+    mse = tuple((record.metrics["mse"] + generator.normal(0, 4, num_clips)).tolist())
+    return Look(
+        facts=LookFacts(
+            trial=record.trial,
+            benchmark=label,
+            input_length=10,
+            clips=names,
+            kept=(names[3], names[17], names[30]),
+            mse=mse,
+            horizon={"mse": tuple(20.0 + 3 * n for n in range(10)), "ssim": tuple(0.9 - 0.02 * n for n in range(10))},
+            floor={"mse": tuple(30.0 + 4 * n for n in range(10)), "ssim": tuple(0.8 - 0.03 * n for n in range(10))},
+            layers=layers,
+            sources={
+                name: SourceLook(
+                    openness=tuple(both[0, :, number].mean(-1).tolist()),
+                    drawn=tuple(both[1, :, number].mean(-1).tolist()),
+                    worth=tuple(generator.normal(2.0 if number == 0 else 0.0, 1.5, num_clips).tolist()),
+                )
+                for number, name in enumerate(record.sources)
+            },
+            all_shut=mse if num_sources > 1 else (),
+        ),
+        predictions=Predictions(clips, blurred(clips, 10), 10),
+        openness=(openness * 255).round().astype(np.uint8),
+        steps=both.astype(np.float32),
+    )
 
 
 def trials(folder: RunFolder, num_trials: int, objectives: tuple[str, ...], seed: int) -> list[TrialRecord]:

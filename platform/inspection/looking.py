@@ -1,6 +1,6 @@
 """A trained target on validation clips: how it predicts, how open its gates are, what each source is worth to it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -29,7 +29,7 @@ class Looked:
     clips: ClipBlocks
     input_length: int
     device: torch.device
-    computing: AbstractContextManager[None] | None = None
+    computing: Callable[[], AbstractContextManager[None]] = nullcontext  # how it computes, e.g. in bfloat16
 
     @property
     def num_blocks(self) -> int:
@@ -43,7 +43,7 @@ class Looked:
     def frames(self, block: int) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
         """True frames (B, T, C, H, W), which of their pixels are valid, and all predicted ones (B, T-1, C, H, W)."""
         true, valid = clips_to_tensors(self.clips.frames(block), self.device, field=self.clips.holds_field)
-        with self.computing or nullcontext():
+        with self.computing():
             predicted = self.network(true, input_length=self.input_length).frames
         return true, valid, predicted.float()
 

@@ -1,11 +1,14 @@
 """The tables of a report as rows of text, ready for any page: nothing here knows HTML."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from platform.results.drawn import DrawnSource
 from platform.results.effects import MIN_FOR_INTERVAL, SourceEffect
+from platform.results.ranking_file import RankedSource
 from platform.results.record import TrialRecord, flatten
 from platform.results.scores import (
+    NARROW,
     SHOWN_FIRST,
     as_number,
     plain_number,
@@ -78,6 +81,29 @@ def effect_row(summary: RunSummary, effect: SourceEffect) -> dict[str, str]:
 
 def _minus(value: float) -> str:
     return f"{'−' if value < 0 else '+'}{score_number(abs(value))}"
+
+
+def drawn_rows(drawn: Sequence[DrawnSource], ranking: Sequence[RankedSource]) -> list[dict[str, str]]:
+    """Sources by what was drawn from them, beside their place before the search, where it ranked them."""
+    places = {ranked.source: f"{place} (LogME {ranked.log_me:.3f})" for place, ranked in enumerate(ranking, start=1)}
+    rows = []
+    for place, source in enumerate(drawn, start=1):
+        interval = "–"
+        if source.interval is not None:
+            low, high = source.interval
+            interval = f"{_minus(low)} to {_minus(high)}{'' if source.is_clear else ' (zero lies within)'}"
+        rows.append(
+            {
+                "place": str(place),
+                "source": source.source,
+                "drawn": f"{100 * source.drawn:.1f}{NARROW}%",
+                "openness": f"{source.openness:.2f}",
+                "worth": _minus(source.worth),
+                "interval": interval,
+                "before": places.get(source.source, "–"),
+            }
+        )
+    return rows
 
 
 def trials_table(summary: RunSummary) -> dict[str, Any]:

@@ -128,7 +128,7 @@ class Comparison:
             raise UserError(
                 f"{path} is not a comparison's run folder. For a search's: python -m platform.report {path}"
             )
-        summary = RunSummary.read(path, shown=False)
+        summary = RunSummary.read(path)
         names = _settings(summary)
         constant = _training(summary).schedule == "constant"
         by_name = {name: [r for r in summary.records if names[r.trial % len(names)] == name] for name in names}

@@ -8,6 +8,8 @@ import pyarrow as pa
 
 from platform.config.errors import UserError
 from platform.results.confirmed import Confirmed, read_confirmed
+from platform.results.look import Look
+from platform.results.looks import read_looks
 from platform.results.predictions import Predictions
 from platform.results.record import TrialRecord, trials_table
 from platform.results.summary import RunSummary
@@ -69,12 +71,18 @@ class Run:
             raise UserError(f"{folder.path} has no {folder.best.name}/ yet: it is written when the search ends.")
         return Bank(folder.path).load(folder.best.name)
 
+    @cached_property
+    def looks(self) -> tuple[Look, ...]:
+        """Closely at the best trials, the best first: predictions for a few validation clips, scores over the horizon,
+        how open each source's gate was and what it was worth."""
+        return read_looks(self.summary, [])
+
     @property
     def predictions(self) -> Predictions:
-        """A few validation clips, and what the best target predicts for them. Raises UserError where there are none."""
-        if self.summary.predictions is None:
-            raise UserError(f"{self.summary.folder.path} has no predictions: {' '.join(self.missing)}")
-        return self.summary.predictions
+        """A few validation clips, and what the best trial predicts for them. Raises UserError where there are none."""
+        if not self.looks:
+            raise UserError(f"{self.summary.folder.path} has no predictions yet: they are made when the search ends.")
+        return self.looks[0].predictions
 
 
 def open_run(path: str | Path) -> Run:

@@ -37,20 +37,37 @@ def paired_difference(differences_SC: np.ndarray, videos_C: np.ndarray, *, seed:
     there_C = np.isfinite(differences_SC).all(axis=0)
     differences_SC, videos_C = differences_SC[:, there_C], videos_C[there_C]
     num_seeds, num_clips = differences_SC.shape
-    names, video_C, sizes_V = np.unique(videos_C, return_inverse=True, return_counts=True)
-    if num_seeds < 2 or len(names) < 2:
+    num_videos = len(np.unique(videos_C))
+    if num_seeds < 2 or num_videos < 2:
         return None
     generator = np.random.default_rng(seed)
     mean = float(differences_SC.mean())
     seed_error = differences_SC.mean(axis=1).std(ddof=1) / np.sqrt(num_seeds)
     by_seeds = seed_error * generator.standard_t(num_seeds - 1, NUM_DRAWS)
-    sums_V = np.bincount(video_C, weights=differences_SC.mean(axis=0))
-    by_clips = _resampled_means(sums_V, sizes_V, generator) - mean
-    by_clips *= np.sqrt(len(names) / (len(names) - 1))  # resampling n videos shows (n-1)/n of their variance
-    drawn = by_seeds + by_clips
+    drawn = by_seeds + _by_videos(differences_SC.mean(axis=0), videos_C, generator)
     low, high = np.percentile(mean + drawn, [2.5, 97.5])
     p = (1 + int((np.abs(drawn) >= abs(mean)).sum())) / (1 + NUM_DRAWS)
-    return PairedDifference(mean, (float(low), float(high)), p, num_seeds, num_clips, len(names))
+    return PairedDifference(mean, (float(low), float(high)), p, num_seeds, num_clips, num_videos)
+
+
+def interval_over_videos(
+    differences_C: np.ndarray, videos_C: np.ndarray, *, seed: int = 0
+) -> tuple[float, float] | None:
+    """The 95 % interval of the mean of one trained target's differences, over other videos alone; None below two."""
+    if len(np.unique(videos_C)) < 2:
+        return None
+    drawn = _by_videos(differences_C, videos_C, np.random.default_rng(seed))
+    low, high = np.percentile(differences_C.mean() + drawn, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _by_videos(differences_C: np.ndarray, videos_C: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """How far the mean might lie from this one with other videos, (NUM_DRAWS,)."""
+    names, video_C, sizes_V = np.unique(videos_C, return_inverse=True, return_counts=True)
+    sums_V = np.bincount(video_C, weights=differences_C)
+    drawn = _resampled_means(sums_V, sizes_V, generator) - differences_C.mean()
+    # Resampling n videos shows (n-1)/n of their variance.
+    return np.asarray(drawn * np.sqrt(len(names) / (len(names) - 1)))
 
 
 def _resampled_means(sums_V: np.ndarray, sizes_V: np.ndarray, generator: np.random.Generator) -> np.ndarray:

@@ -1,13 +1,11 @@
-"""`predictions.npz`: a few validation clips with what the best target predicted for them."""
+"""A few clips with what a target predicted for them, as a look (`look.py`) holds them."""
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
 from platform.config.bounded import Refused
-from platform.results.arrays import read_arrays
 
 
 @dataclass(frozen=True)
@@ -35,11 +33,6 @@ class Predictions:
         counts = there.sum(axis=(2, 3, 4))
         sums = (errors * there).sum(axis=(2, 3, 4)) * np.prod(true.shape[2:]) / np.maximum(counts, 1)
         return sums.sum(axis=1) / np.maximum((counts > 0).sum(axis=1), 1)
-
-
-def read_predictions(path: Path) -> Predictions:
-    """Raises FileNotFoundError as it comes, and Refused for anything but predictions."""
-    return as_predictions(read_arrays(path, ("clips", "predicted", "input_length"), optional=["valid"]))
 
 
 def as_predictions(arrays: dict[str, np.ndarray]) -> Predictions:

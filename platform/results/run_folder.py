@@ -36,6 +36,11 @@ class RunFolder:
         return self.path / "study.json"
 
     @property
+    def ranking(self) -> Path:
+        """How relevant the sources seemed before the search (JSON), see `ranking_file.py`."""
+        return self.path / "ranking.json"
+
+    @property
     def results(self) -> Path:
         """A row a trial, see `record.py`."""
         return self.path / "results.parquet"
@@ -52,6 +57,10 @@ class RunFolder:
 
     def trial(self, trial_id: str) -> Path:
         return self.trials / trial_id
+
+    def look(self, trial_id: str) -> Path:
+        """A trial looked at closely: predictions, horizon, gates (npz), see `look.py`."""
+        return self.trial(trial_id) / "look.npz"
 
     @property
     def memory(self) -> Path:
@@ -81,11 +90,6 @@ class RunFolder:
     def confirmed(self) -> Path:
         """All those scores as one table, a row a setting, seed and clip."""
         return self.path / "confirm.parquet"
-
-    @property
-    def predictions(self) -> Path:
-        """A few validation clips with what the best target predicted for them (npz)."""
-        return self.path / "predictions.npz"
 
     @property
     def report(self) -> Path:

@@ -18,7 +18,6 @@ from platform.config.errors import UserError
 from platform.config.safe_yaml import MOST_BYTES, parse_yaml
 from platform.results.incidents import Incident, read_incidents
 from platform.results.pareto import pareto_set
-from platform.results.predictions import Predictions, read_predictions
 from platform.results.record import TrialRecord, read_results
 from platform.results.run_folder import RunFolder
 from platform.results.scores import Score, score
@@ -55,13 +54,12 @@ class RunSummary:
     records: tuple[TrialRecord, ...]
     config: dict[str, Any]
     provenance: Provenance
-    predictions: Predictions | None
     incidents: tuple[Incident, ...] = ()
     missing: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, path: Path, *, shown: bool = True) -> "RunSummary":
-        """Raises UserError only if `path` is no run folder. Not `shown`: nobody misses predicted frames."""
+    def read(cls, path: Path) -> "RunSummary":
+        """Raises UserError only if `path` is no run folder."""
         folder = RunFolder(path)
         if not path.is_dir() or not (folder.config.is_file() or folder.results.is_file()):
             raise UserError(_no_run_folder(path))
@@ -73,7 +71,6 @@ class RunSummary:
             records=tuple(records),
             config=config,
             provenance=_read_provenance(folder, missing),
-            predictions=_read_predictions(folder, missing) if shown else None,
             incidents=tuple(_read_incidents(folder, missing)),
             missing=tuple(missing),
         )
@@ -221,16 +218,6 @@ def _read_provenance(folder: RunFolder, missing: list[str]) -> Provenance:
     except (OSError, Refused):
         missing.append("provenance.json cannot be read; versions and fingerprints are not shown.")
     return Provenance()
-
-
-def _read_predictions(folder: RunFolder, missing: list[str]) -> Predictions | None:
-    try:
-        return read_predictions(folder.predictions)
-    except FileNotFoundError:
-        missing.append("There are no predicted frames: they are written when the search ends.")
-    except Refused as fault:
-        missing.append(f"predictions.npz {fault}, so that no predicted frames are shown.")
-    return None
 
 
 def _read_incidents(folder: RunFolder, missing: list[str]) -> list[Incident]:

@@ -1,29 +1,21 @@
-"""The best target, written out to be used and to be looked at."""
+"""The best target, written out to be used."""
 
 import datetime
 import shutil
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import torch
 import yaml
 from safetensors.torch import load_file
 
 from platform.bank.bank import Bank, count_parameters
 from platform.bank.card import Card, TrainingData, Transfer
-from platform.benchmarks.blocks import ClipBlocks
-from platform.benchmarks.tensors import clips_to_tensors
 from platform.config.trial import TrialSettings
 from platform.results.record import TrialRecord
-from platform.results.replacing import replacing
 from platform.results.run_folder import RunFolder
 from platform.results.scores import shown
 from platform.training.versions import package_versions
 from platform.tuning.target import TargetPlan
 from tmu_models import VideoPredictor
-
-SHOWN_CLIPS = 6
 
 
 def export_best(plan: TargetPlan, folder: RunFolder, record: TrialRecord, checkpoint: Path) -> None:
@@ -69,26 +61,3 @@ def export_best(plan: TargetPlan, folder: RunFolder, record: TrialRecord, checkp
 def load_best(folder: RunFolder) -> VideoPredictor:
     """The exported target, ready to predict. Raises UserError where there is none or it was changed."""
     return Bank(folder.path).load(folder.best.name)
-
-
-def keep_predictions(plan: TargetPlan, folder: RunFolder) -> None:
-    """A few validation clips with what the exported target predicts for them go to `predictions.npz`."""
-    network, clips = load_best(folder), plan.benchmark().blocks("validation")
-    _save_predictions(network, clips, plan.config.benchmark.input_length, folder.predictions)
-
-
-@torch.inference_mode()
-def _save_predictions(network: VideoPredictor, clips: ClipBlocks, input_length: int, path: Path) -> None:
-    frames, valid = clips_to_tensors(clips.frames(0)[:SHOWN_CLIPS], field=clips.holds_field)
-    network.eval()
-    predicted = network(frames, input_length=input_length).frames
-    arrays: dict[str, Any] = {"clips": _as_pictures(frames), "predicted": _as_pictures(predicted)}
-    if valid is not None:
-        arrays["valid"] = valid.permute(0, 1, 3, 4, 2).numpy()
-    with replacing(path) as unfinished, unfinished.open("wb") as file:
-        np.savez_compressed(file, **arrays, input_length=np.array(input_length))
-
-
-def _as_pictures(frames_NTCHW: torch.Tensor) -> np.ndarray:
-    """[0, 1] -> uint8 (N, T, H, W, C)."""
-    return (frames_NTCHW.clamp(0, 1) * 255).round().byte().permute(0, 1, 3, 4, 2).numpy()

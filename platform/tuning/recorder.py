@@ -6,7 +6,6 @@ killed search has lost no finished trial.
 
 import datetime
 import errno
-import math
 import os
 import re
 import shutil
@@ -26,7 +25,7 @@ from platform.results.pareto import pareto_set
 from platform.results.progress import Running, RunningTrial, write_running
 from platform.results.record import TrialRecord, TrialState, write_results
 from platform.results.run_folder import RunFolder
-from platform.results.scores import shown
+from platform.tuning.board import add_epoch, add_settings
 from platform.tuning.resuming import EARLIER, Past
 from platform.tuning.trial import FAILURE, trial_folder, trial_seed
 from platform.tuning.usage import Usage
@@ -119,8 +118,7 @@ class Recorder(tune.Callback):
             again = begun.restarts > 0 or trial.config["trial"] in self._past.unfinished
             folder = self.folder.trial(trial_folder(trial))
             begun.writer = SummaryWriter(str(folder), purge_step=epoch if again else None)
-        for name, value in _scalars({**result, **spent}).items():
-            begun.writer.add_scalar(name, value, epoch)
+        add_epoch(begun.writer, {**result, **spent}, epoch)
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """What was used of the budget is not forgotten, however long an epoch takes."""
@@ -236,13 +234,15 @@ class Recorder(tune.Callback):
         return sorted(scored, key=lambda r: (r.state != "finished", sign * r.metrics[name]))
 
     @property
-    def running(self) -> dict[int, list[dict[str, float]]]:
-        """Learning curves of the trials that have started and not ended."""
-        return {number: begun.curve for number, begun in list(self._begun.items())}
+    def running(self) -> list[RunningTrial]:
+        """The trials that have started and not ended, by their numbers."""
+        return [self._running_trial(begun) for _, begun in sorted(list(self._begun.items()))]
 
     def _end(self, trial: Any, state: TrialState, reason: str | None) -> None:
         number, begun = trial.config["trial"], self._begin(trial)
         record = self.records[number] = self._running_trial(begun).as_record(state, reason, begun.started)
+        if begun.writer is not None and state != "interrupted":
+            add_settings(begun.writer, record)
         begun.close()
         if state == "interrupted":
             return  # it stays among those that run, to be gone on with
@@ -326,12 +326,3 @@ def _only(result: Mapping[str, Any], names: Iterable[str]) -> dict[str, float]:
 
 def _memory(result: Mapping[str, Any]) -> dict[str, float]:
     return {key: float(value) for key, value in result.items() if key.startswith("memory.")}
-
-
-def _scalars(result: dict[str, Any]) -> dict[str, float]:
-    """TensorBoard's names: what it is, and on which clips."""
-    named = {f"validation/{name}": result[name] for name in shown(result)}
-    named |= {f"train/{name}": result[name] for name in ("train_loss", "distillation_loss") if name in result}
-    named |= {f"time/{name}": result[name] for name in ("train_s", "validate_s") if name in result}
-    named |= {key.replace(".", "/"): value for key, value in result.items() if key.startswith("memory.")}
-    return {name: value for name, value in named.items() if math.isfinite(value)}

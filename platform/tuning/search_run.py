@@ -1,5 +1,6 @@
 """One search from a resolved configuration to its report. Each stage is a function; `run_search` is their order."""
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,12 +13,14 @@ from rich.console import Console
 
 from platform.config.home import Home
 from platform.config.run import RunConfig
+from platform.results.ranking_file import RankedSource, write_ranking
 from platform.results.record import TrialRecord
 from platform.results.run_folder import RunFolder
 from platform.tuning.halving import Halving, halving
 from platform.tuning.live import LiveTable
+from platform.tuning.looks import look_at_best
 from platform.tuning.made_with import read_provenance
-from platform.tuning.outcome import export_best, keep_predictions
+from platform.tuning.outcome import export_best
 from platform.tuning.ranking import rank_run_sources, ranking_table
 from platform.tuning.recorder import INTERRUPTED, Recorder
 from platform.tuning.resuming import Past, take_over
@@ -25,7 +28,6 @@ from platform.tuning.searcher import TrialSearcher
 from platform.tuning.space import SettingsSpace
 from platform.tuning.stage import Begun, stage
 from platform.tuning.study import check_study, open_study_storage, study_name
-from platform.tuning.target import TargetPlan
 from platform.tuning.trial import TargetTrial, trial_folder
 from platform.tuning.tune_repair import repaired_tune
 from platform.tuning.warm_start import WarmStart, check_warm_start
@@ -75,6 +77,7 @@ def run_search(
             relevances = rank_run_sources(config, home, plan.target.entries, benchmark)
             console.print(ranking_table(relevances, benchmark.label))
             ranking = [relevance.source for relevance in relevances]
+            write_ranking(folder.ranking, tuple(RankedSource(**dataclasses.asdict(each)) for each in relevances))
         space, warm_start = SettingsSpace(config.search.space, config.trial), None
         if config.search.warm_start is not None and not past.ended and not past.unfinished:
             warm_start = WarmStart.read(Path(config.search.warm_start), config, read_provenance(folder))
@@ -100,7 +103,7 @@ def run_search(
         )
     if searcher.no_answer is not None:
         raise searcher.no_answer
-    return conclude(plan.target, folder, recorder, ended=how_it_ended(recorder, begun, config.search.trials))
+    return conclude(begun, folder, recorder, console, ended=how_it_ended(recorder, begun, config.search.trials))
 
 
 def run_trials(
@@ -165,8 +168,8 @@ def how_it_ended(recorder: Recorder, begun: Begun, num_trials: int) -> Ending:
     return "budget" if begun.wind_down.has_begun else "interrupted"
 
 
-def conclude(plan: TargetPlan, folder: RunFolder, recorder: Recorder, *, ended: Ending) -> SearchOutcome:
-    """Write out the best target, and what it predicts for a few validation clips."""
+def conclude(begun: Begun, folder: RunFolder, recorder: Recorder, console: Console, *, ended: Ending) -> SearchOutcome:
+    """Write out the best target, and look closely at it and the next best."""
     ranking = recorder.ranking()
     best = next((record for record in ranking if record.trial in recorder.checkpoints), None)
     if best is None:
@@ -176,6 +179,6 @@ def conclude(plan: TargetPlan, folder: RunFolder, recorder: Recorder, *, ended: 
         recorder.journal.note(
             "trial", f"the weights of trial {lost}, the best, are lost: trial {best.trial} is next", lost
         )
-    export_best(plan, folder, best, recorder.checkpoints[best.trial])
-    keep_predictions(plan, folder)
+    export_best(begun.plan.target, folder, best, recorder.checkpoints[best.trial])
+    look_at_best(begun.plan.target, begun.resources, folder, recorder, console)
     return SearchOutcome(tuple(recorder.records.values()), best, ended)

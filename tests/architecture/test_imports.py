@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "results": {"config", "bank", "tmu_models"},  # the last two when a run's network is asked for
     "reporting": {"config", "results"},
     "inspection": {"tmu_models", "config", "benchmarks", "training", "results"},
-    "tuning": {*LEFT_OF_TRAINING, "training", "results", "inspection"},
+    "tuning": {*LEFT_OF_TRAINING, "training", "results", "reporting", "inspection"},
     "measure": {*LEFT_OF_TRAINING, "training"},
     "sizing": {*LEFT_OF_TRAINING, "training", "results", "tuning", "measure"},  # whole searches, measured
     "console": {"config", "naming"},

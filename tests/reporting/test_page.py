@@ -14,7 +14,19 @@ from platform.results.record import TrialRecord, read_results, write_results
 from platform.results.run_folder import RunFolder
 from platform.results.summary import RunSummary
 
-CHARTS = ("trials", "sources", "importances", "curves")
+CHARTS = (
+    "trials",
+    "sources",
+    "pairs",
+    "importances",
+    "settings",
+    "parallel",
+    "curves",
+    "cost",
+    "horizon",
+    "drawn",
+    "openness",
+)
 # Nothing of Chromium's own may ask the network either.
 QUIET = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
@@ -84,8 +96,8 @@ def test_a_synthetic_run_says_so_in_title_heading_notice_charts_and_pictures(rep
     assert "<h1>Search kth (synthetic)</h1>" in html
     text = text_of(report)
     assert "says nothing about the real data" in text
-    assert text.count("lower is better · kth (synthetic), validation") == 7  # one a chart that shows scores
-    assert "kth (synthetic), validation clips, predicted by the best trial" in text
+    assert text.count("lower is better · kth (synthetic), validation") == 9  # one a chart that shows scores
+    assert "kth (synthetic), validation clips. Error is" in text
 
 
 def test_failed_trials_stand_there_with_their_reasons(report: Path) -> None:
@@ -118,17 +130,18 @@ def test_no_text_on_the_page_is_not_a_number(report: Path) -> None:
     assert not re.search(r"\b(nan|null|undefined)\b", text_of(report), re.IGNORECASE)
 
 
-@pytest.mark.parametrize("lost", ["predictions.npz", "study.db", "provenance.json", "results.parquet"])
+@pytest.mark.parametrize("lost", ["looks", "study.db", "provenance.json", "results.parquet"])
 def test_a_run_without_one_of_its_files_gives_a_report_that_names_the_gap(
     lost: str, finished_run: RunFolder, tmp_path: Path
 ) -> None:
     run = RunFolder(tmp_path / "run")
     shutil.copytree(finished_run.path, run.path)
-    (run.path / lost).unlink()
+    for path in run.path.rglob("look.npz") if lost == "looks" else [run.path / lost]:
+        path.unlink()
 
     text = text_of(render_report(run.path))
     gap = {
-        "predictions.npz": "There are no predicted frames",
+        "looks": "There are no predicted frames and no gates",
         "study.db": "The study (study.db) is not there.",
         "provenance.json": "What the run was made of was not recorded",
         "results.parquet": "No trial came to a score, so there is nothing to conclude yet.",

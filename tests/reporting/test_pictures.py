@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from platform.reporting.pictures import MISSING_GREY, PANEL, strip, strips
+from platform.reporting.gate_pictures import gate_picture
+from platform.reporting.pictures import MISSING_GREY, PANEL, Shown, strip, strips
+from platform.results.findings import Findings
+from platform.results.look import Look
 from platform.results.predictions import Predictions
 from platform.results.run_folder import RunFolder
-from platform.results.summary import RunSummary
 
 
 def predictions(num_clips: int = 3, length: int = 4, total: int = 10, channels: int = 1) -> Predictions:
@@ -24,20 +26,51 @@ def image(uri: str) -> Image.Image:
     return Image.open(BytesIO(base64.b64decode(uri.split(",")[1])))
 
 
-def test_best_median_and_worst_clips_are_chosen_by_their_error() -> None:
-    chosen = strips(predictions(num_clips=5))
-
-    assert [s.title.split()[0] for s in chosen] == ["Best", "Median", "Worst"]
-    assert [s.mse for s in chosen] == pytest.approx([256 * (d / 255) ** 2 for d in (10, 30, 50)], rel=1e-5)
+@pytest.fixture(scope="module")
+def looks(finished_run: RunFolder) -> tuple[Look, ...]:
+    return Findings.read(finished_run.path).looks
 
 
-@pytest.mark.parametrize(("num_clips", "num_strips"), [(1, 1), (2, 2), (3, 3)])
-def test_no_clip_is_shown_twice(num_clips: int, num_strips: int) -> None:
-    assert len(strips(predictions(num_clips=num_clips))) == num_strips
+def test_best_median_and_worst_clips_are_shown_in_order_of_their_error(looks: tuple[Look, ...]) -> None:
+    shown = strips(looks)
+    assert [s.title.split(" of ")[0] for s in shown] == ["Best", "Median", "Worst"]
+    assert all("of 40 clips, person" in s.title for s in shown)
+    errors = [float(s.told.split(",")[0].split()[-1]) for s in shown]
+    assert errors == sorted(errors)
+
+
+def test_targets_stand_side_by_side_on_the_same_clips(looks: tuple[Look, ...]) -> None:
+    (first, *_) = strips(looks)
+    names = [f"Trial {look.facts.trial}" for look in looks]
+    assert [row.label for row in first.rows] == ["Observed", "True", names[0], "Error", names[1], "Error"]
+    assert first.panels == ("true", *(name.lower() for name in names))
+    other = Look(looks[1].facts.model_copy(update={"kept": ("a", "b", "c")}), *_arrays(looks[1]))
+    (alone, *_) = strips([looks[0], other])
+    assert [row.label for row in alone.rows] == ["Observed", "True", "Predicted", "Error"]
+    assert strips([]) == []
+
+
+def _arrays(look: Look) -> tuple[Predictions, np.ndarray, np.ndarray]:
+    return look.predictions, look.openness, look.steps
+
+
+def test_gates_are_laid_over_what_the_target_saw(looks: tuple[Look, ...]) -> None:
+    look = next(look for look in looks if look.facts.sources)
+    picture = gate_picture(look)
+    assert picture is not None
+    assert picture.low < picture.high
+    assert [row.label for row in picture.rows] == [
+        "Seen",
+        *(f"{source}, layer {layer}" for layer in look.facts.layers for source in look.facts.sources),
+    ]
+    seen, first = (np.asarray(image(row.uri)) for row in picture.rows[:2])
+    assert seen.shape == first.shape
+    early, late = first[:, :64, 0].mean(), first[:, -66:-2, 0].mean()
+    assert late > early + 10  # these gates open with time, and bright is open
 
 
 def test_rows_hold_observed_true_predicted_and_error_frames() -> None:
-    rows = {row.label: row for row in strip(predictions(), 0, "a clip").rows}
+    rows = {row.label: row for row in strip([Shown("Trial 1", predictions())], 0, "a clip").rows}
 
     assert rows["Observed"].frames == (1, 2, 3, 4)
     assert rows["True"].frames == rows["Predicted"].frames == rows["Error"].frames == (5, 6, 7, 8, 9, 10)
@@ -48,18 +81,15 @@ def test_rows_hold_observed_true_predicted_and_error_frames() -> None:
 
 
 def test_a_long_clip_shows_some_frames_and_says_so() -> None:
-    row = strip(predictions(total=44), 0, "a long clip").rows[1]
+    row = strip([Shown("Trial 1", predictions(total=44))], 0, "a long clip").rows[1]
 
     assert len(row.frames) == 12
     assert (row.frames[0], row.frames[-1]) == (5, 44)
     assert "not every frame is drawn" in row.alt
 
 
-def test_the_animation_has_every_frame_and_loops(finished_run: RunFolder) -> None:
-    shown = RunSummary.read(finished_run.path).predictions
-    assert shown is not None
-
-    moving = image(strip(shown, 0, "a clip").animation)
+def test_the_animation_has_every_frame_and_loops(looks: tuple[Look, ...]) -> None:
+    moving = image(strip([Shown("Trial 1", looks[0].predictions)], 0, "a clip").animation)
     assert (getattr(moving, "n_frames", 1), moving.info["loop"]) == (20, 0)
     assert moving.size == (3 * (PANEL + 8), PANEL + 8)
 
@@ -68,15 +98,12 @@ def test_frames_in_colour_stay_in_colour() -> None:
     colour = predictions(channels=3)
     colour.clips[..., 0] = 200
 
-    row = strip(colour, 0, "a clip").rows[1]
+    row = strip([Shown("Trial 1", colour)], 0, "a clip").rows[1]
     assert tuple(np.asarray(image(row.uri))[8, 8]) == (200, 100, 100, 255)
 
 
-def test_real_digits_give_pictures_of_a_few_kilobytes(finished_run: RunFolder) -> None:
-    shown = RunSummary.read(finished_run.path).predictions
-    assert shown is not None
-
-    assert sum(len(s.animation) + sum(len(row.uri) for row in s.rows) for s in strips(shown)) < 600_000
+def test_real_digits_give_pictures_of_a_few_kilobytes(looks: tuple[Look, ...]) -> None:
+    assert sum(len(s.animation) + sum(len(row.uri) for row in s.rows) for s in strips(looks)) < 900_000
 
 
 def test_missing_pixels_are_grey_and_count_in_no_error() -> None:
@@ -88,6 +115,7 @@ def test_missing_pixels_are_grey_and_count_in_no_error() -> None:
     hidden = Predictions(clips, predicted, 2, valid)
     assert hidden.mse.tolist() == [0.0]
     assert Predictions(clips, predicted, 2).mse[0] > 0
-    true, error = (next(row for row in strip(hidden, 0, "x").rows if row.label == label) for label in ("True", "Error"))
+    rows = {row.label: row for row in strip([Shown("Trial 1", hidden)], 0, "x").rows}
+    true, error = rows["True"], rows["Error"]
     for row in (true, error):
         assert np.asarray(image(row.uri))[:4, :8, :3].tolist() == np.full((4, 8, 3), MISSING_GREY).tolist()

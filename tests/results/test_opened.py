@@ -28,13 +28,19 @@ def test_trials_and_curves_are_tables(finished_run: RunFolder) -> None:
 
 def test_predictions_are_arrays_and_what_is_not_there_is_told(finished_run: RunFolder, tmp_path: Path) -> None:
     run = open_run(str(finished_run.path))
-    assert run.predictions.clips.dtype == np.uint8
+    predictions = run.predictions
+    true = predictions.clips[2, 10:].astype(float) / 255
+    guess = predictions.predicted[2, 9:].astype(float) / 255
+    assert predictions.mse[2] == pytest.approx(np.sum((true - guess) ** 2) / 10, rel=1e-5)  # as the score of that name
+    assert run.best is not None
+    assert run.looks[0].facts.trial == run.best.trial
     assert run.confirmed is None
     with pytest.raises(UserError, match="has no best/ yet"):
         run.network()
     shutil.copytree(finished_run.path, tmp_path / "run")
-    (tmp_path / "run" / "predictions.npz").unlink()
-    with pytest.raises(UserError, match="no predicted frames"):
+    for look in (tmp_path / "run").rglob("look.npz"):
+        look.unlink()
+    with pytest.raises(UserError, match="has no predictions yet"):
         _ = open_run(tmp_path / "run").predictions
 
 

@@ -4,7 +4,6 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from platform.config.errors import UserError
@@ -76,7 +75,6 @@ def test_the_pareto_set_holds_every_trial_that_none_beats_and_ties_too(tmp_path:
     [
         ("results.parquet", "No trial has ended yet"),
         ("config.yaml", "The configuration is not there"),
-        ("predictions.npz", "There are no predicted frames"),
         ("provenance.json", "What the run was made of was not recorded"),
     ],
 )
@@ -87,31 +85,13 @@ def test_a_file_that_is_not_there_is_named_and_the_rest_is_read(copied_run: RunF
     assert [says in text for text in summary.missing] == [True]
 
 
-@pytest.mark.parametrize("name", ["results.parquet", "config.yaml", "predictions.npz", "provenance.json"])
+@pytest.mark.parametrize("name", ["results.parquet", "config.yaml", "provenance.json"])
 def test_a_damaged_file_is_named_and_the_rest_is_read(copied_run: RunFolder, name: str) -> None:
     (copied_run.path / name).write_bytes(b"{\x00\xff half a file")
 
     (text,) = RunSummary.read(copied_run.path).missing
     assert name in text
     assert "cannot be read" in text
-
-
-def test_predictions_that_do_not_fit_their_clips_are_not_shown(copied_run: RunFolder) -> None:
-    clips = np.zeros((2, 20, 8, 8, 1), np.uint8)
-    np.savez(copied_run.predictions, clips=clips, predicted=clips, input_length=10)
-
-    summary = RunSummary.read(copied_run.path)
-    assert summary.predictions is None
-    assert "does not fit together" in summary.missing[0]
-
-
-def test_the_score_of_a_clip_is_the_protocols(finished_run: RunFolder) -> None:
-    predictions = RunSummary.read(finished_run.path).predictions
-    assert predictions is not None
-
-    true = predictions.clips[2, 10:].astype(float) / 255
-    guess = predictions.predicted[2, 9:].astype(float) / 255
-    assert predictions.mse[2] == pytest.approx(np.sum((true - guess) ** 2) / 10, rel=1e-5)
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:

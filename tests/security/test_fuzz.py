@@ -37,6 +37,7 @@ from platform.reporting.page import render_report
 from platform.results.comparison import Comparison
 from platform.results.confirm_plan import ConfirmPlan, PlannedSetting
 from platform.results.confirmed import read_confirmed
+from platform.results.findings import Findings
 from platform.results.incidents import read_incidents
 from platform.results.progress import Running, RunningTrial, read_running, write_running
 from platform.results.record import TrialRecord, read_results, write_results
@@ -295,8 +296,10 @@ def results(folder: Path) -> Iterator[tuple[Path, Callable[[], object], st.Searc
     for path in parts:
         yield path, partial(_shown, run), ANY_JSON
     yield run.config, partial(_shown, run), ANY_YAML
-    np.savez_compressed(run.predictions, **arrays())  # type: ignore[arg-type]
-    yield run.predictions, partial(RunSummary.read, run.path), ANY_BYTES
+    look = run.look(record(0).id)
+    look.parent.mkdir(parents=True)
+    np.savez_compressed(look, **arrays())  # type: ignore[arg-type]
+    yield look, partial(Findings.read, run.path), ANY_BYTES
     for path in confirmed_files(RunFolder(run.confirm)):
         yield path, partial(_confirmed, run), ANY_JSON
 

@@ -17,7 +17,9 @@ import pytest
 from platform.config.errors import UserError
 from platform.reporting.page import render_report
 from platform.results.comparison import Comparison
+from platform.results.findings import Findings
 from platform.results.incidents import read_incidents
+from platform.results.look import LookFacts, SourceLook
 from platform.results.progress import Running, RunningTrial, read_running, write_running
 from platform.results.record import TrialRecord, read_results, write_results
 from platform.results.run_folder import RunFolder
@@ -203,8 +205,31 @@ def test_a_shared_study_names_a_variable_and_nothing_else(run: RunFolder, storag
 
 
 def arrays(**changed: np.ndarray) -> dict[str, np.ndarray]:
-    clips, predicted = np.zeros((2, 4, 8, 8, 1), np.uint8), np.zeros((2, 3, 8, 8, 1), np.uint8)
-    return {"clips": clips, "predicted": predicted, "input_length": np.array(2), **changed}
+    """Of a look at trial 0."""
+    facts = LookFacts(
+        trial=0,
+        benchmark="kth",
+        input_length=2,
+        clips=("a@0", "b@0"),
+        kept=("a@0", "b@0"),
+        mse=(1.0, 2.0),
+        horizon={"mse": (1.0, 2.0)},
+        floor={"mse": (3.0, 4.0)},
+        layers=(0,),
+        sources={"one": SourceLook(openness=(0.5,), drawn=(0.1,), worth=(0.5, 0.25))},
+    )
+    plain: dict[str, np.ndarray] = {
+        "clips": np.zeros((2, 4, 8, 8, 1), np.uint8),
+        "predicted": np.zeros((2, 3, 8, 8, 1), np.uint8),
+        "openness": np.zeros((1, 1, 2, 3, 2, 2), np.uint8),
+        "steps": np.zeros((2, 1, 1, 3), np.float32),
+        "facts": np.frombuffer(facts.model_dump_json().encode(), np.uint8),
+    }
+    return {**plain, **changed}
+
+
+def told(content: bytes) -> dict[str, Any]:
+    return {**arrays(), "facts": np.frombuffer(content, np.uint8)}
 
 
 def header(shape: str, kind: str = "|u1") -> bytes:
@@ -224,7 +249,7 @@ def put_many_entries(path: Path) -> None:
             archive.writestr(f"{number}.npy", b"")
 
 
-HOSTILE_PREDICTIONS: dict[str, Callable[[Path], object]] = {
+HOSTILE_LOOKS: dict[str, Callable[[Path], object]] = {
     "terabytes": lambda path: put_entry(path, "clips", header("(1, 1099511627776, 1, 1, 1)")),
     "more than 64 bits": lambda path: put_entry(path, "clips", header(f"({10**15}, {10**15}, 1, 1, 1)")),
     "a gigabyte of nothing": lambda path: put_entry(path, "clips", header(f"(1, {1 << 30}, 1, 1, 1)") + bytes(1 << 30)),
@@ -232,7 +257,10 @@ HOSTILE_PREDICTIONS: dict[str, Callable[[Path], object]] = {
     "nested": lambda path: put_entry(path, "clips", header("(" * 3000)),
     "a program": lambda path: put_entry(path, "clips", header("__import__('os').system('ls')")),
     "thousands of entries": put_many_entries,
-    "no length": lambda path: np.savez(path, **arrays(input_length=np.array([2, 3]))),  # type: ignore[arg-type]
+    "no facts": lambda path: np.savez(path, **told(b"[]")),
+    "nested facts": lambda path: np.savez(path, **told(b"[" * 100_000)),
+    "steps that are no numbers": lambda path: np.savez(path, **arrays(steps=np.full((2, 1, 1, 3), np.nan, np.float32))),  # type: ignore[arg-type]
+    "other layers": lambda path: np.savez(path, **arrays(openness=np.zeros((2, 1, 2, 3, 2, 2), np.uint8))),  # type: ignore[arg-type]
     "no frames": lambda path: np.savez(path, **arrays(clips=np.zeros((0, 4, 8, 8, 1), np.uint8))),  # type: ignore[arg-type]
     "no archive": lambda path: path.write_bytes(b"PK\x03\x04" + bytes(100)),
     "an empty file": lambda path: path.write_bytes(b""),
@@ -240,16 +268,25 @@ HOSTILE_PREDICTIONS: dict[str, Callable[[Path], object]] = {
 }
 
 
-@pytest.mark.parametrize("kind", HOSTILE_PREDICTIONS)
-def test_hostile_predictions_are_left_out_within_bounds(run: RunFolder, kind: str) -> None:
-    HOSTILE_PREDICTIONS[kind](run.predictions)
-    assert ending_of(partial(_read_without_predictions, run.path)).error == ""
+@pytest.mark.parametrize("kind", HOSTILE_LOOKS)
+def test_hostile_looks_are_left_out_within_bounds(run: RunFolder, kind: str) -> None:
+    path = run.look("00000")
+    path.parent.mkdir(parents=True)
+    HOSTILE_LOOKS[kind](path)
+    assert ending_of(partial(_read_without_looks, run.path)).error == ""
 
 
-def _read_without_predictions(path: Path) -> None:
-    summary = RunSummary.read(path)
-    assert summary.predictions is None
-    assert any("predictions.npz" in told for told in summary.missing)
+def test_the_look_that_was_damaged_is_shown_where_it_is_whole(run: RunFolder) -> None:
+    path = run.look("00000")
+    path.parent.mkdir(parents=True)
+    np.savez_compressed(path, **arrays())  # type: ignore[arg-type]
+    assert [look.facts.trial for look in Findings.read(run.path).looks] == [0]
+
+
+def _read_without_looks(path: Path) -> None:
+    findings = Findings.read(path)
+    assert findings.looks == ()
+    assert any("look.npz of trial 0" in text for text in findings.missing)
 
 
 @pytest.mark.parametrize(

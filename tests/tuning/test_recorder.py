@@ -80,7 +80,7 @@ def test_a_trial_that_trained_to_the_end_is_finished(recorder: Recorder) -> None
     assert record.last_frame == {"mse": 48.4}
     assert [entry["mse"] for entry in record.curve] == [49.0, 48.0, 47.0]
     assert record.settings == SETTINGS
-    assert recorder.running == {}
+    assert recorder.running == []
 
 
 def test_a_trial_that_tune_ended_early_is_stopped_and_says_when(recorder: Recorder) -> None:

@@ -52,11 +52,11 @@ def test_a_killed_search_that_is_gone_on_with_ends_as_if_it_had_not_been(begin: 
     is_whole(longer, 7)
 
     run = search.run
-    for lost in (run.best / "weights.safetensors", run.predictions, run.report):  # killed at its end
+    for lost in (run.best / "weights.safetensors", *run.trials.glob("*/look.npz"), run.report):  # killed at its end
         lost.unlink()
     assert len(begin("search.budget.hours=1e-6", resume=True).ends_well()) == 7
     assert (search.run.best / "weights.safetensors").is_file()
-    assert search.run.predictions.is_file()
+    assert list(search.run.trials.glob("*/look.npz"))
     assert search.run.report.is_file()
     for number in range(0, 7, 3):
         assert replay(Recorded.read(f"{search.run.path}/{number}"), tiny_home).is_equal
