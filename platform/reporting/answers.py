@@ -49,9 +49,9 @@ def _help(summary: RunSummary, confirmed: Confirmed | None) -> str:
         return "Cannot be told: trials both with and without sources must finish."
     best = min(with_sources, key=lambda record: summary.score.signed(summary.value(record) or 0.0))
     mine, theirs = summary.value(best) or 0.0, summary.value(other) or 0.0
-    word = "better" if summary.score.is_better(mine, theirs) else "not better"
+    perhaps, word = ("Perhaps", "better") if summary.score.is_better(mine, theirs) else ("Not seen", "not better")
     return (
-        f"Perhaps: the best trial that distils is {word} ({summary.score.text(mine)}) than the best that does not "
+        f"{perhaps}: the best trial that distils is {word} ({summary.score.text(mine)}) than the best that does not "
         f"({summary.score.text(theirs)}), one seed each."
     )
 
