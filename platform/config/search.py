@@ -63,6 +63,15 @@ class AshaConfig(Model):
     reduction: Annotated[int, Field(ge=2)] = 3
 
 
+def rungs(grace_epochs: int, reduction: int, epochs: int) -> tuple[int, ...]:
+    """The epochs after which trials of `epochs` are judged."""
+    found, rung = [], grace_epochs
+    while rung < epochs:
+        found.append(rung)
+        rung *= reduction
+    return tuple(found)
+
+
 class BudgetConfig(Model):
     """What a search may use, all its drivers together; whichever runs out first ends it. Then no trial starts, and
     those that run get the grace to come to the end of their epoch, or their training."""

@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from platform.results.confirmed import ROLES, Confirmed, ConfirmedSetting
-from platform.results.scores import NARROW, p_text, plain_number, readable_time, score, score_number
+from platform.results.scores import NARROW, p_text, plain_number, readable_time, score, score_number, signed_number
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ def _row(confirmed: Confirmed, setting: ConfirmedSetting, names: list[str]) -> C
         origin=setting.planned.origin,
         n=n,
         scores=tuple(_interval_text(setting, name) for name in names),
-        difference="" if contrast is None else _signed(contrast.found.mean),
-        interval="" if contrast is None else " to ".join(map(_signed, contrast.found.interval)),
+        difference="" if contrast is None else signed_number(contrast.found.mean),
+        interval="" if contrast is None else " to ".join(map(signed_number, contrast.found.interval)),
         p="" if contrast is None else p_text(contrast.p).removeprefix(f"={NARROW}"),
         cost=", ".join(cost),
         is_chosen=setting is confirmed.chosen,
@@ -65,10 +65,6 @@ def _interval_text(setting: ConfirmedSetting, name: str) -> str:
         return "–"
     half = "" if found.half is None else f" ± {score_number(found.half)}"
     return f"{score(name).text(found.mean)}{half}"
-
-
-def _signed(value: float) -> str:
-    return f"{'−' if value < 0 else '+'}{score_number(abs(value))}"
 
 
 def print_confirmed(confirmed: Confirmed, console: Console) -> None:

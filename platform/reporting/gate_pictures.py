@@ -17,7 +17,6 @@ class GatePicture:
 
     title: str
     rows: tuple[Row, ...]
-    columns: int
     low: float
     high: float
 
@@ -40,7 +39,7 @@ def gate_picture(look: Look) -> GatePicture | None:
             laid = _over(frames_THWC, maps_THW[steps], low, high)
             rows.append(picture_row(f"{source}, layer {layer}", laid, steps + 1, f"how open the gate of {source} is"))
     title = f"Gates of trial {look.facts.trial} on {look.facts.kept[clip]}, the clip of median error"
-    return GatePicture(title, tuple(rows), len(steps), low, high)
+    return GatePicture(title, tuple(rows), low, high)
 
 
 def _over(frames_THWC: np.ndarray, maps_Thw: np.ndarray, low: float, high: float) -> np.ndarray:

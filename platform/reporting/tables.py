@@ -14,8 +14,8 @@ from platform.results.scores import (
     plain_number,
     readable_time,
     score,
-    score_number,
     shown,
+    signed_number,
 )
 from platform.results.serving import read_totals, serving_rows
 from platform.results.summary import RunSummary
@@ -72,15 +72,15 @@ def effect_row(summary: RunSummary, effect: SourceEffect) -> dict[str, str]:
         stopped = f", {group.num_stopped} more stopped early" if group.num_stopped else ""
         row[name] = f"{measure.text(group.mean)} (n = {len(group.scores)}{stopped})"
     if effect.difference is not None:
-        row["difference"] = f"{'+' if effect.difference > 0 else '−'}{score_number(abs(effect.difference))}"
+        row["difference"] = signed_number(effect.difference)
     if effect.interval is not None:
         low, high = effect.interval
-        row["interval"] = f"{_minus(low)} to {_minus(high)}{'' if effect.is_clear else ' (zero lies within)'}"
+        row["interval"] = _span(low, high, is_clear=effect.is_clear)
     return row
 
 
-def _minus(value: float) -> str:
-    return f"{'−' if value < 0 else '+'}{score_number(abs(value))}"
+def _span(low: float, high: float, *, is_clear: bool) -> str:
+    return f"{signed_number(low)} to {signed_number(high)}{'' if is_clear else ' (zero lies within)'}"
 
 
 def drawn_rows(drawn: Sequence[DrawnSource], ranking: Sequence[RankedSource]) -> list[dict[str, str]]:
@@ -91,14 +91,14 @@ def drawn_rows(drawn: Sequence[DrawnSource], ranking: Sequence[RankedSource]) ->
         interval = "–"
         if source.interval is not None:
             low, high = source.interval
-            interval = f"{_minus(low)} to {_minus(high)}{'' if source.is_clear else ' (zero lies within)'}"
+            interval = _span(low, high, is_clear=source.is_clear)
         rows.append(
             {
                 "place": str(place),
                 "source": source.source,
                 "drawn": f"{100 * source.drawn:.1f}{NARROW}%",
                 "openness": f"{source.openness:.2f}",
-                "worth": _minus(source.worth),
+                "worth": signed_number(source.worth),
                 "interval": interval,
                 "before": places.get(source.source, "–"),
             }

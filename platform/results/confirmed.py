@@ -17,7 +17,7 @@ from platform.results.confirm_plan import PlannedSetting, Role, read_plan
 from platform.results.paired import PairedDifference, holm, paired_difference
 from platform.results.record import TrialRecord, read_results
 from platform.results.run_folder import RunFolder
-from platform.results.scores import NARROW, Score, p_text, score, score_number, shown
+from platform.results.scores import NARROW, Score, p_text, score, score_number, shown, signed_number
 from platform.results.summary import RunSummary
 from platform.results.tested import TestedTrial, read_tested
 
@@ -138,11 +138,6 @@ class Confirmed:
     def is_whole(self) -> bool:
         return self.num_tested == len(self.settings) * self.num_seeds
 
-    @property
-    def of_a_test(self) -> TestedTrial | None:
-        """Any of them: the clips, and what copying the last frame scores on them, are the same for all."""
-        return next((each for setting in self.settings for each in setting.tested.values()), None)
-
     def against(self, *roles: Role) -> tuple[Contrast, ...]:
         return tuple(contrast for contrast in self.contrasts if contrast.other.planned.role in roles)
 
@@ -171,8 +166,9 @@ class Confirmed:
             n += f" corrected for {count} comparisons"
         rival, label = _RIVALS[contrast.other.planned.role], f"the test {measure.label}"
         if not contrast.is_clear:
-            span = f"{_signed(found.mean)} (95{NARROW}% interval {_signed(low)} to {_signed(high)}; {n})"
-            return f"No difference found between {who} and {rival}: {label} differs by {span}."
+            span = f"{signed_number(low)} to {signed_number(high)}"
+            differs = f"{label} differs by {signed_number(found.mean)} (95{NARROW}% interval {span}; {n})"
+            return f"No difference found between {who} and {rival}: {differs}."
         base = contrast.other.scores[measure.name].mean
         size = f"{score_number(abs(found.mean))}"
         size += f" ({100 * abs(found.mean) / abs(base):.1f}{NARROW}%)" if base else ""
@@ -210,10 +206,6 @@ def _listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _signed(value: float) -> str:
-    return f"{'−' if value < 0 else '+'}{score_number(abs(value))}"
-
-
 def _of(records: Sequence[TrialRecord], number: int, num_settings: int) -> list[TrialRecord]:
     """Trials come seed by seed in the order of the settings."""
     return [record for record in records if record.trial % num_settings == number]
@@ -247,8 +239,9 @@ def _is_per_clip(objective: str, settings: Sequence[ConfirmedSetting]) -> bool:
 
 
 def _chosen(settings: Sequence[ConfirmedSetting], objective: Score) -> ConfirmedSetting | None:
-    """By validation, of the search's best those that distil, where there are any."""
-    trained = [s for s in settings if s.planned.role == "best" and s.tested and s.validation is not None]
+    """By validation, of the search's best those that distil; where none of them does, of all."""
+    trained = [s for s in settings if s.tested and s.validation is not None]
+    trained = [s for s in trained if s.planned.role == "best"] or trained
     ranked = sorted(trained, key=lambda s: (not s.sources, objective.signed(s.validation or 0.0)))
     return ranked[0] if ranked else None
 

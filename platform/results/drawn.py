@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from platform.results.look import Look
-from platform.results.paired import interval_over_videos
+from platform.results.paired import interval_over_videos, videos_of
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class DrawnSource:
 
 def drawn_sources(look: Look) -> list[DrawnSource]:
     """What was drawn from most, first."""
-    videos = np.array([name.rpartition("@")[0] for name in look.facts.clips])
+    videos = videos_of(look.facts.clips)
     found = [
         DrawnSource(
             source=name,

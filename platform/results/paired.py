@@ -6,7 +6,7 @@ other. Seeds are few, too few to resample (of three seeds, every ninth resample 
 is drawn from Student's t. The sum of both, drawn `NUM_DRAWS` times, gives the interval and the p-value.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,6 +59,11 @@ def interval_over_videos(
     drawn = _by_videos(differences_C, videos_C, np.random.default_rng(seed))
     low, high = np.percentile(differences_C.mean() + drawn, [2.5, 97.5])
     return float(low), float(high)
+
+
+def videos_of(clips: Iterable[str]) -> np.ndarray:
+    """The video of each clip, by their names `<video>@<first frame>`: (num_clips,) of text."""
+    return np.array([name.rpartition("@")[0] for name in clips])
 
 
 def _by_videos(differences_C: np.ndarray, videos_C: np.ndarray, generator: np.random.Generator) -> np.ndarray:

@@ -129,6 +129,11 @@ def score_number(value: float) -> str:
     return f"{value:#.3g}" if value and 1e-3 <= abs(value) < 1000 and not abs(value) >= 100 else plain_number(value)
 
 
+def signed_number(value: float) -> str:
+    """`score_number` with its sign, of a difference: `+0.306`, `−3.92`."""
+    return f"{'−' if value < 0 else '+'}{score_number(abs(value))}"
+
+
 def plain_number(value: float) -> str:
     """Three or four significant digits, as people write them: `0.0003`, `0.12`, `3.46`, `32.1`, `1,240`."""
     if not math.isfinite(value):

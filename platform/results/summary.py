@@ -16,13 +16,12 @@ from pydantic import BaseModel, ConfigDict
 from platform.config.bounded import Refused, read_bounded, read_json
 from platform.config.errors import UserError
 from platform.config.safe_yaml import MOST_BYTES, parse_yaml
+from platform.config.search import rungs
 from platform.results.incidents import Incident, read_incidents
 from platform.results.pareto import pareto_set
 from platform.results.record import TrialRecord, read_results
 from platform.results.run_folder import RunFolder
 from platform.results.scores import Score, score
-
-MOST_RUNGS = 64
 
 
 class Provenance(BaseModel):
@@ -142,14 +141,10 @@ class RunSummary:
         epochs = training.get("epochs") if isinstance(training, Mapping) else None
         if not isinstance(asha, Mapping) or not isinstance(epochs, int):
             return ()
-        rung, reduction = asha.get("grace_epochs"), asha.get("reduction")
-        if not isinstance(rung, int) or not isinstance(reduction, int) or rung < 1 or reduction < 2:
+        grace, reduction = asha.get("grace_epochs"), asha.get("reduction")
+        if not isinstance(grace, int) or not isinstance(reduction, int) or grace < 1 or reduction < 2:
             return ()
-        found: list[int] = []
-        while rung < epochs and len(found) < MOST_RUNGS:
-            found.append(rung)
-            rung *= reduction
-        return tuple(found)
+        return rungs(grace, reduction, epochs)
 
     @cached_property
     def floor(self) -> float | None:

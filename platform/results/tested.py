@@ -13,6 +13,7 @@ from pydantic import Field, FiniteFloat, NonNegativeFloat
 from platform.config.bounded import LARGE_BYTES, Refused, parse_json, read_bounded
 from platform.config.errors import UserError
 from platform.config.model import Model
+from platform.results.paired import videos_of
 from platform.results.record import TrialNumber
 from platform.results.replacing import replacing
 
@@ -41,7 +42,7 @@ class TestedTrial(Model):
     @cached_property
     def videos(self) -> np.ndarray:
         """The video of each clip, (num_clips,) of text: clips of one are no independent observations."""
-        return np.array([name.rpartition("@")[0] for name in self.clips])
+        return videos_of(self.clips)
 
     def values(self, name: str) -> np.ndarray:
         """A score of each clip, (num_clips,); NaN where it has none. Raises KeyError for a score that was not taken."""

@@ -16,7 +16,8 @@ Refusal = Callable[[TrialSettings], str | None]  # why such a target cannot be b
 
 
 def plan_confirmation(summary: RunSummary, num_settings: int, refusal: Refusal) -> ConfirmPlan | None:
-    """None where no trial of the search finished. A setting that plays two roles is trained once, in its first."""
+    """None where no trial of the search finished. A setting that plays two roles is trained once: one that distils in
+    its first, for it may be what is confirmed; one that does not as the rival that it is."""
     ranked = sorted(summary.finished, key=lambda record: summary.score.signed(record.metrics[summary.score.name]))
     if not ranked:
         return None
@@ -24,13 +25,15 @@ def plan_confirmation(summary: RunSummary, num_settings: int, refusal: Refusal) 
     chosen: list[PlannedSetting] = []
     left_out: dict[str, str] = {}
     for name, role, record, changed, settings in (*search.best(num_settings), *search.rivals(left_out)):
-        same = next((planned for planned in chosen if planned.settings == settings.model_dump(mode="json")), None)
+        told = settings.model_dump(mode="json")
+        same = next((place for place, planned in enumerate(chosen) if planned.settings == told), None)
         if same is not None:
-            left_out[name] = f"is {same.name}"
+            left_out[name] = f"is {chosen[same].name}"
+            if not settings.sources:
+                chosen[same] = chosen[same].model_copy(update={"role": role})
         elif (reason := refusal(settings)) is not None:
             left_out[name] = reason
         else:
-            told = settings.model_dump(mode="json")
             chosen.append(PlannedSetting(name=name, role=role, trial=record.trial, changed=changed, settings=told))
     return ConfirmPlan(settings=tuple(chosen), left_out=left_out) if chosen else None
 

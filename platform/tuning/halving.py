@@ -9,7 +9,7 @@ from typing import Any
 from ray.tune.schedulers import ASHAScheduler
 
 from platform.config.search import SearchConfig, direction
-from platform.tuning.resuming import Past, rungs
+from platform.tuning.resuming import Past, rungs_of
 from platform.tuning.trial import FAILURE
 
 
@@ -61,4 +61,4 @@ class Halving(ASHAScheduler):
 
 def halving(search: SearchConfig, epochs: int, past: Past) -> Halving | None:
     """None where every trial is trained to its end."""
-    return Halving(search, epochs, past) if rungs(search, epochs) else None
+    return Halving(search, epochs, past) if rungs_of(search, epochs) else None

@@ -15,7 +15,6 @@ from platform.results.run_folder import RunFolder
 from platform.results.scores import shown
 from platform.training.versions import package_versions
 from platform.tuning.target import TargetPlan
-from tmu_models import VideoPredictor
 
 
 def export_best(plan: TargetPlan, folder: RunFolder, record: TrialRecord, checkpoint: Path) -> None:
@@ -56,8 +55,3 @@ def export_best(plan: TargetPlan, folder: RunFolder, record: TrialRecord, checkp
     Bank(folder.path).add(folder.best.name, network, card)
     description = {"trial": record.trial, "seed": record.seed, "settings": record.settings}
     (folder.best / "config.yaml").write_text(yaml.safe_dump(description, sort_keys=False))
-
-
-def load_best(folder: RunFolder) -> VideoPredictor:
-    """The exported target, ready to predict. Raises UserError where there is none or it was changed."""
-    return Bank(folder.path).load(folder.best.name)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from platform.config.run import RunConfig
-from platform.config.search import SearchConfig
+from platform.config.search import SearchConfig, rungs
 from platform.results.progress import Running, RunningTrial, read_running
 from platform.results.record import TrialRecord, read_results
 from platform.results.run_folder import RunFolder
@@ -31,15 +31,9 @@ class Past:
     used: Running = field(default_factory=Running)
 
 
-def rungs(search: SearchConfig, epochs: int) -> list[int]:
+def rungs_of(search: SearchConfig, epochs: int) -> tuple[int, ...]:
     """The epochs after which successive halving decides; empty where it stops no trial."""
-    if search.asha is None:
-        return []
-    found, rung = [], search.asha.grace_epochs
-    while rung < epochs:
-        found.append(rung)
-        rung *= search.asha.reduction
-    return found
+    return () if search.asha is None else rungs(search.asha.grace_epochs, search.asha.reduction, epochs)
 
 
 def take_over(folder: RunFolder, config: RunConfig) -> Past:
@@ -71,7 +65,7 @@ def _to_go_on_from(trial: Path, config: RunConfig) -> tuple[Path, Progress] | No
     newest = newest_saved(saved)
     if newest is None or newest[0].name == EARLIER or newest[1].steps:
         return newest
-    if newest[1].epochs not in {*rungs(config.search, epochs), epochs}:
+    if newest[1].epochs not in {*rungs_of(config.search, epochs), epochs}:
         return newest
     return newest_saved(folder for folder in saved if saved_progress(folder) != newest[1])
 

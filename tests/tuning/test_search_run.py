@@ -159,10 +159,8 @@ def test_trials_that_want_every_cpu_run_beside_their_servers(
 
 
 def test_the_best_target_lives_without_its_sources(finished: tuple, tiny_home: Home) -> None:
-    from platform.tuning.outcome import load_best
-
     _, _, folder = finished
-    network = load_best(folder)
+    network = open_run(folder.path).network()
     shown = open_run(folder.path).predictions
     frames = torch.from_numpy(shown.clips.copy()).permute(0, 1, 4, 2, 3).float() / 255
     with torch.no_grad():
