@@ -2,7 +2,6 @@
 
 import contextlib
 import shlex
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,7 +12,8 @@ from platform.config.home import Home
 from platform.config.load import choose_profile, load_run
 from platform.config.resolved import resumed_config
 from platform.console import Interrupted, console, run
-from platform.results.run_folder import RunFolder, default_run_path, new_run_folder
+from platform.results.run_folder import default_run_path, new_run_folder
+from platform.results.stored_run import fetched_run, run_at
 
 
 def compare(
@@ -27,12 +27,14 @@ def compare(
     profile: Annotated[
         str, typer.Option(help="laptop, full, or auto: full where this machine has a GPU, else laptop.")
     ] = "auto",
-    run_dir: Annotated[Path | None, typer.Option(help="The run folder. Default: runs/<name>-<time>.")] = None,
+    run_dir: Annotated[
+        str | None, typer.Option(help="The run folder, or a URI (s3://...). Default: runs/<name>-<time>.")
+    ] = None,
     address: Annotated[
         str | None, typer.Option(help="A running Ray cluster: auto, or host:port. Default: a Ray of its own here.")
     ] = None,
     resume: Annotated[
-        Path | None,
+        str | None,
         typer.Option(metavar="RUN", help="Go on with a comparison that ended early.", show_default=False),
     ] = None,
 ) -> None:
@@ -41,7 +43,8 @@ def compare(
     Scores are of validation clips: nothing is chosen by them, so they are fair. The run folder holds report.html with
     the learning curves, the table as comparison.md and comparison.json, and every run in results.parquet.
     """
-    folder, home = RunFolder(resume) if resume is not None else None, Home.from_environment()
+    home = Home.from_environment()
+    folder = fetched_run(resume, home) if resume is not None else None
     if folder is not None:
         if folder.study.exists() or folder.shared_study.exists():
             raise UserError(f"{resume} is a search's: go on with `python -m platform.search --resume {resume}`.")
@@ -59,8 +62,8 @@ def compare(
     from platform.tuning.driver import driving
 
     begins = new_run_folder if folder is None else contextlib.nullcontext
-    folder = folder or RunFolder(run_dir or default_run_path(settings.name))
-    with begins(folder.path), driving(folder):
+    folder = folder or run_at(run_dir or default_run_path(settings.name), home)
+    with begins(folder), driving(folder, console):
         with cluster(address):
             ended = run_comparison(settings, folder, home, console, resumed=resume is not None)
         page = render_comparison(folder.path)
@@ -71,7 +74,7 @@ def compare(
     if ended == "interrupted":
         raise Interrupted(
             "The table above is of the runs that had ended. Go on with "
-            f"`python -m platform.compare --resume {shlex.quote(str(folder.path))}`"
+            f"`python -m platform.compare --resume {shlex.quote(folder.address)}`"
         )
 
 

@@ -1,7 +1,6 @@
 """`python -m platform.confirm RUN`: is what a search found true?"""
 
 import shlex
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,7 +10,7 @@ from platform.config.errors import UserError
 from platform.config.home import Home
 from platform.config.resolved import load_resolved
 from platform.console import Interrupted, console, run
-from platform.results.run_folder import RunFolder
+from platform.results.stored_run import fetched_run
 
 EPILOG = """
 [bold]Examples[/]
@@ -26,7 +25,7 @@ In a search's YAML, `confirm: {}` does it when the search has ended.
 
 def confirm(
     run_folder: Annotated[
-        Path, typer.Argument(metavar="RUN", help="The run folder of a search that has finished trials.")
+        str, typer.Argument(metavar="RUN", help="The run folder of a search that has finished trials.")
     ],
     overrides: Annotated[
         list[str] | None,
@@ -54,9 +53,10 @@ def confirm(
     wrong = [each for each in overrides or () if not each.startswith(("confirm.", "resources."))]
     if wrong:
         raise UserError(f"--set {wrong[0]}: a confirmation is of the search as it was; set confirm... or resources...")
-    search, home = RunFolder(run_folder), Home.from_environment()
+    home = Home.from_environment()
+    search = fetched_run(run_folder, home)
     config = load_resolved(search.config, overrides=overrides or ())
-    with driving(search):
+    with driving(search, console):
         confirmation = prepare_confirmation(search, config, home)
         if confirmation.has_begun and overrides:
             raise UserError(
@@ -72,7 +72,7 @@ def confirm(
     if ended != "whole":
         raise Interrupted(
             "What was trained is kept, and nothing is tested before all is. Go on with "
-            f"`python -m platform.confirm {shlex.quote(str(run_folder))}`"
+            f"`python -m platform.confirm {shlex.quote(run_folder)}`"
         )
 
 

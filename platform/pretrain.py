@@ -48,7 +48,7 @@ def pretrain(
         entry = bank_entries(settings, home)[name]
         if entry is None:
             entry = pretrain_here(spec, home, console)
-        card = Bank(home.bank).card(entry)
+        card = Bank.of(home).card(entry)
         console.print(f"[bold]{entry}[/]  {card.data.label}: {score_text(card)}", soft_wrap=True)
     console.print(f"the bank is {home.bank}", soft_wrap=True)
 

@@ -1,6 +1,5 @@
 """`python -m platform.report RUN`: (re)writes the run's report.html and prints where it is."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,7 +9,7 @@ from platform.console import console, run
 
 def report(
     run_folder: Annotated[
-        Path, typer.Argument(metavar="RUN", help="The run folder that platform.search printed, e.g. runs/kth-...")
+        str, typer.Argument(metavar="RUN", help="The run folder that platform.search printed, e.g. runs/kth-...")
     ],
     text: Annotated[
         bool, typer.Option("--text", help="Print verdict, answers and the best trials here, and write nothing.")
@@ -26,15 +25,17 @@ def report(
     from platform.reporting.terminal import print_findings
     from platform.results.comparison import Comparison, is_comparison
     from platform.results.findings import Findings
+    from platform.results.stored_run import fetched_run
 
+    path = fetched_run(run_folder).path
     if text:
-        if is_comparison(run_folder):
-            print_comparison(Comparison.read(run_folder), console)
+        if is_comparison(path):
+            print_comparison(Comparison.read(path), console)
         else:
-            print_findings(Findings.read(run_folder), console)
+            print_findings(Findings.read(path), console)
         return
-    render = render_comparison if is_comparison(run_folder) else render_report
-    console.print(str(render(run_folder)), markup=False, soft_wrap=True)
+    render = render_comparison if is_comparison(path) else render_report
+    console.print(str(render(path)), markup=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

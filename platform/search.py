@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,11 +11,12 @@ from rich.markup import escape
 
 from platform.config.errors import UserError
 from platform.config.home import Home
-from platform.config.load import load_run
+from platform.config.load import find_config, load_run
 from platform.config.resolved import load_resolved, resumed_config
 from platform.config.run import RunConfig
 from platform.console import DiskFull, Interrupted, console, is_full_disk, run
 from platform.results.run_folder import RunFolder, default_run_path, new_run_folder
+from platform.results.stored_run import Heard, fetched_run, fetched_trial, followed, run_at
 
 EXIT_UNEQUAL = 1  # of --replay
 
@@ -29,6 +30,10 @@ python -m platform.search kth --dry-run
 python -m platform.search kth --set search.trials=40 --set training.epochs=10 --run-dir runs/long
 
 python -m platform.search my_own.yaml --profile full --address auto
+
+python -m platform.search kth --address auto --run-dir s3://bucket/runs/kth
+
+python -m platform.search kth --submit head:8265 --run-dir s3://bucket/runs/kth
 
 python -m platform.search --resume runs/long --extend 20
 
@@ -57,14 +62,30 @@ def search(
     ] = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and touch nothing.")] = False,
     run_dir: Annotated[
-        Path | None, typer.Option(help="The run folder. Default: runs/<name>-<time>.", show_default=False)
+        str | None,
+        typer.Option(
+            help="The run folder, or a URI of storage that all nodes reach (s3://...). Default: runs/<name>-<time>.",
+            show_default=False,
+        ),
     ] = None,
     address: Annotated[
         str | None,
         typer.Option(help="A running Ray cluster: auto, or host:port. Default: a Ray of its own here."),
     ] = None,
+    submit: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Run it as a job of the cluster whose Ray dashboard is there (head:8265), which goes on when this "
+            "terminal closes; with --follow or --stop, join or end it.",
+            show_default=False,
+        ),
+    ] = None,
+    ray_dashboard: Annotated[
+        bool, typer.Option("--ray-dashboard", help="Start Ray's dashboard too; platform.dashboard links to it.")
+    ] = False,
     resume: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             metavar="RUN", help="Go on with a search that ended early, in its run folder.", show_default=False
         ),
@@ -73,7 +94,7 @@ def search(
         int, typer.Option(metavar="N", min=0, help="With --resume: add N trials to the search.", show_default=False)
     ] = 0,
     warm_start: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             metavar="RUN",
             help="Begin with what an earlier run found out: its finished trials that this search could have drawn.",
@@ -81,13 +102,13 @@ def search(
         ),
     ] = None,
     stop: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             metavar="RUN", help="End the search that runs in this folder, as Ctrl-C would.", show_default=False
         ),
     ] = None,
     follow: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             metavar="RUN",
             help="Watch the search that runs in this folder; Ctrl-C leaves it running.",
@@ -111,6 +132,20 @@ def search(
     """
     if profile not in ("auto", "laptop", "full"):
         raise UserError(f"--profile {profile}: use laptop, full or auto")
+    if submit is not None:
+        if dry_run or replay is not None or address is not None or ray_dashboard:
+            raise UserError(
+                "--submit runs a search elsewhere: leave out --dry-run, --replay, --address, --ray-dashboard."
+            )
+        options = [part for each in overrides or () for part in ("--set", each)]
+        options += [
+            *(("--warm-start", warm_start) if warm_start else ()),
+            *(("--extend", f"{extend}") if extend else ()),
+        ]
+        _submit(
+            submit, config, options, profile=profile, overrides=overrides or (), run=(run_dir, resume, follow, stop)
+        )
+        return
     if stop is not None:
         _stop(stop)
         return
@@ -125,48 +160,92 @@ def search(
     if resume is not None:
         if dry_run or run_dir is not None or warm_start is not None:
             raise UserError("--resume goes on with a run as it is: leave out --dry-run, --run-dir and --warm-start.")
-        folder = RunFolder(resume)
+        home = Home.from_environment()
+        folder = fetched_run(resume, home)
         resolved = resumed_config(folder.config, yaml=config, overrides=overrides or (), extend=extend)
-        _search({resolved.profile: resolved}, folder, Home.from_environment(), address, resumed=True)
+        _search({resolved.profile: resolved}, folder, home, address, ray_dashboard=ray_dashboard, resumed=True)
         return
     if extend:
         raise UserError("--extend adds trials to a run: give it beside --resume RUN.")
     if config is None:
         raise UserError("which search? Give a YAML file, for example: python -m platform.search kth.yaml")
-    warm = [] if warm_start is None else [f"search.warm_start={json.dumps(str(warm_start.absolute()))}"]
+    home, warm = Home.from_environment(), []
+    if warm_start is not None:
+        warm = [f"search.warm_start={json.dumps(str(fetched_run(warm_start, home).path.absolute()))}"]
     candidates = {
         name: load_run(config, profile=name, overrides=[*(overrides or ()), *warm]) for name in _profiles(profile)
     }
-    home = Home.from_environment()
     if dry_run:
         _dry_run(candidates, home, local=address is None)
         return
     chosen_name = next(iter(candidates.values())).name
-    folder = RunFolder(run_dir or default_run_path(chosen_name))
-    with new_run_folder(folder.path):
-        _search(candidates, folder, home, address)
+    folder = run_at(run_dir or default_run_path(chosen_name), home)
+    with new_run_folder(folder):
+        _search(candidates, folder, home, address, ray_dashboard=ray_dashboard)
 
 
-def _stop(run: Path) -> None:
+def _submit(
+    address: str,
+    config: str | None,
+    options: list[str],
+    *,
+    profile: str,
+    overrides: Sequence[str],
+    run: tuple[str | None, str | None, str | None, str | None],
+) -> None:
+    """`run` as it was given to --run-dir, --resume, --follow and --stop: by one of them."""
+    from platform.tuning.submitting import Job
+
+    given = [each for each in run if each is not None]
+    if len(given) != 1 or not ("://" in given[0] or Path(given[0]).is_absolute()):
+        raise UserError(
+            "--submit needs to know the run where all nodes find it: give --run-dir (or --resume, --follow, --stop) an "
+            "absolute path on a file system that they share, or a URI, as s3://bucket/runs/kth."
+        )
+    (where,), (run_dir, resume, follow, stop) = given, run
+    if stop is not None:
+        Job(address, where).stop()
+        console.print("ended, with what had finished kept", markup=False)
+        return
+    yaml = None
+    if config is not None:
+        for name in _profiles(profile):
+            load_run(config, profile=name, overrides=overrides)  # its faults are told here, not in a log elsewhere
+        yaml = find_config(config)
+    elif run_dir is not None:
+        raise UserError("which search? Give a YAML file, for example: python -m platform.search kth.yaml")
+    job = Job(address, where)
+    try:
+        if follow is None:
+            beside = [yaml.name] if yaml is not None else []
+            place = ["--run-dir", where, "--profile", profile] if resume is None else ["--resume", where]
+            job.submit([*beside, *place, *options], yaml)
+        job.follow(console)
+    except KeyboardInterrupt:
+        raise Interrupted(job.how_to_go_on()) from None
+
+
+def _stop(run: str) -> None:
     from platform.tuning.driver import stop
 
-    stop(RunFolder(run))
+    stop(run_at(run, Home.from_environment()))
     console.print("ended, with what had finished kept", markup=False)
 
 
-def _follow(run: Path) -> None:
+def _follow(run: str) -> None:
     from platform.reporting.following import follow
     from platform.results.summary import RunSummary
-    from platform.tuning.driver import is_driven
 
-    summary = RunSummary.read(run)
-    if not is_driven(summary.folder):
-        raise UserError(f"no search runs in {run}. What it came to: python -m platform.report {run} --text")
+    folder, named = fetched_run(run), shlex.quote(run)
+    summary, runs = RunSummary.read(folder.path), Heard(folder)
+    if not runs():
+        raise UserError(f"no search runs in {run}. What it came to: python -m platform.report {named} --text")
     try:
-        follow(summary, console, partial(is_driven, summary.folder))
+        with followed(folder):
+            follow(summary, console, runs)
     except KeyboardInterrupt:
-        raise Interrupted(f"The search goes on. Join it again: python -m platform.search --follow {run}") from None
-    console.print(f"the search has ended: python -m platform.report {run} --text", markup=False, soft_wrap=True)
+        raise Interrupted(f"The search goes on. Join it again: python -m platform.search --follow {named}") from None
+    console.print(f"the search has ended: python -m platform.report {named} --text", markup=False, soft_wrap=True)
 
 
 def _replay(trial: str) -> None:
@@ -174,7 +253,8 @@ def _replay(trial: str) -> None:
     from platform.tuning.replay import run_replay
 
     try:
-        is_equal = run_replay(Recorded.read(trial), Home.from_environment(), console)
+        home = Home.from_environment()
+        is_equal = run_replay(Recorded.read(fetched_trial(trial, home)), home, console)
     except KeyboardInterrupt:
         raise Interrupted("A replay begins anew each time; the run is as it was.") from None
     if not is_equal:
@@ -214,6 +294,7 @@ def _search(
     home: Home,
     address: str | None,
     *,
+    ray_dashboard: bool,
     resumed: bool = False,
 ) -> None:
     from platform.reporting.closing import closing_lines, failure_text
@@ -223,26 +304,28 @@ def _search(
     from platform.results.summary import RunSummary
     from platform.tuning.cluster import cluster, cluster_gpus
     from platform.tuning.confirmation import prepare_confirmation, run_confirmation
-    from platform.tuning.driver import driving
+    from platform.tuning.driver import driving, note_ray
     from platform.tuning.search_run import run_search
 
     confirmed = None
-    with driving(folder), cluster(address):
-        config = _choose(candidates, cluster_gpus())
-        try:
-            outcome = run_search(config, folder, home, console, resumed=resumed)
-            if config.confirm is not None and outcome.ended == "whole" and outcome.best is not None:
-                confirmation = prepare_confirmation(folder, load_resolved(folder.config), home)
-                confirmed = run_confirmation(confirmation, home, console)
-        except KeyboardInterrupt:
-            if folder.config.is_file():
-                raise Interrupted(f"What was finished is kept. {_go_on(folder)}") from None
-            raise
-        except Exception as error:
-            if is_full_disk(error):
-                raise DiskFull(_go_on(folder)) from error
-            raise
-    report = render_report(folder.path)
+    with driving(folder, console):
+        with cluster(address, dashboard=ray_dashboard) as shown_at:
+            note_ray(folder, shown_at)
+            config = _choose(candidates, cluster_gpus())
+            try:
+                outcome = run_search(config, folder, home, console, resumed=resumed)
+                if config.confirm is not None and outcome.ended == "whole" and outcome.best is not None:
+                    confirmation = prepare_confirmation(folder, load_resolved(folder.config), home)
+                    confirmed = run_confirmation(confirmation, home, console)
+            except KeyboardInterrupt:
+                if folder.config.is_file():
+                    raise Interrupted(f"What was finished is kept. {_go_on(folder)}") from None
+                raise
+            except Exception as error:
+                if is_full_disk(error):
+                    raise DiskFull(_go_on(folder)) from error
+                raise
+        report = render_report(folder.path)
     ended = sum(record.state != "interrupted" for record in outcome.records)
     if outcome.ended == "interrupted":
         raise Interrupted(f"{ended} trials had ended and are kept; what is known so far: {report}. {_go_on(folder)}")
@@ -268,7 +351,7 @@ def _search(
 
 
 def _go_on(folder: RunFolder, options: str = "") -> str:
-    return f"Go on with `python -m platform.search --resume {shlex.quote(str(folder.path))}{options}`"
+    return f"Go on with `python -m platform.search --resume {shlex.quote(folder.address)}{options}`"
 
 
 if __name__ == "__main__":

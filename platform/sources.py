@@ -32,25 +32,28 @@ def _frames(card: Card) -> str:
 
 @app.command("list")
 def list_sources() -> None:
-    """Every source with what it learned from and how well it predicts."""
-    bank = Bank(Home.from_environment().bank)
-    table = Table("source", "network", "pretrained on", "frames", "mse", "last frame", box=None, header_style="bold")
-    for entry in bank.entries():
+    """Every source with what it learned from and how well it predicts; of shared storage (TMU_REMOTE) those too that
+    are not here yet."""
+    bank = Bank.of(Home.from_environment())
+    columns = ("source", "network", "pretrained on", "frames", "mse", "last frame", *([""] if bank.remote else []))
+    table = Table(*columns, box=None, header_style="bold")
+    here, published = bank.entries(), bank.published()
+    listed = sorted({*here, *published})
+    for entry in listed:
         card = bank.card(entry)
         kind = "" if card.transfer is None else f"TMU of {len(card.transfer.sources)} sources, "
         network = f"{kind}{card.network.family} {list(card.network.hidden)}"
         frames = f"{_frames(card)}, {card.channels} channel{'s' if card.channels > 1 else ''}"
         scores = [f"{kept['mse']:.4g}" if "mse" in kept else "-" for kept in (card.score, card.last_frame)]
-        table.add_row(entry, network, card.data.label, frames, *scores)
-    console.print(
-        table if bank.entries() else f"the bank {bank.root} is empty; `python -m platform.pretrain kth` fills it"
-    )
+        where = "published" if entry not in here else "here, published" if entry in published else "here"
+        table.add_row(entry, network, card.data.label, frames, *scores, *([where] if bank.remote else []))
+    console.print(table if listed else f"the bank {bank.root} is empty; `python -m platform.pretrain kth` fills it")
 
 
 @app.command()
 def show(name: Annotated[str, typer.Argument(help="A source, as `list` prints it.")]) -> None:
     """The whole card of one source; its weights are checked against it."""
-    bank = Bank(Home.from_environment().bank)
+    bank = Bank.of(Home.from_environment())
     card, network = bank.card(name), bank.load(name)
     console.print(yaml.safe_dump(card.model_dump(mode="json"), sort_keys=False), markup=False)
     console.print(f"memories: {', '.join(network.memory_channels)}; weights are what the card says")
@@ -86,10 +89,11 @@ def import_source(
     trained_on: Annotated[str, typer.Option(help="What it was trained on, for the card.")] = "unknown data",
     replace: Annotated[bool, typer.Option("--replace", help="Replace a source of that name.")] = False,
 ) -> None:
-    """Put a published checkpoint into the bank. Only plain tensors are read from the file."""
+    """Put a published checkpoint into the bank, and on shared storage where TMU_REMOTE is set. Only plain tensors are
+    read from the file."""
     from platform.bank.imports import import_checkpoint
 
-    bank = Bank(Home.from_environment().bank)
+    bank = Bank.of(Home.from_environment())
     card = import_checkpoint(
         bank,
         checkpoint,
@@ -103,8 +107,49 @@ def import_source(
         trained_on=trained_on,
         replace=replace,
     )
+    bank.publish(name, replace=replace)
     network = f"{card.network.family} {list(card.network.hidden)}, kernel {card.network.kernel_size}"
     console.print(f"[bold]{name}[/]  {network}, {card.parameters:,} weights, frames of {_frames(card)}")
+
+
+@app.command()
+def publish(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[SOURCE]...", help="As `list` prints them. Default: all.")
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace another of that name there, or a damaged one.")
+    ] = False,
+) -> None:
+    """Copy sources to the storage that all machines reach (TMU_REMOTE). What is pretrained or imported while that is
+    set goes there by itself."""
+    bank = _shared_bank()
+    for name in names or bank.entries():
+        told = "copied" if bank.publish(name, replace=replace) else "there already"
+        console.print(f"{name}: {told}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def fetch(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[SOURCE]...", help="As `list` prints them. Default: all.")
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace one of that name here.")] = False,
+) -> None:
+    """Copy sources from the storage that all machines reach (TMU_REMOTE) to this one. A search does so by itself."""
+    bank = _shared_bank()
+    for name in names or bank.published():
+        if name not in bank:
+            bank.card(name)  # says that there is none, and the nearest name
+        told = "copied" if bank.fetch(name, replace=replace) else "here already"
+        console.print(f"{name}: {told}", markup=False, soft_wrap=True)
+
+
+def _shared_bank() -> Bank:
+    bank = Bank.of(Home.from_environment())
+    if bank.remote is None:
+        raise UserError("where to? Set TMU_REMOTE to storage that all machines reach, for example s3://bucket/tmu.")
+    return bank
 
 
 @app.command()

@@ -21,7 +21,8 @@ from platform.config.load import load_run
 from platform.config.run import RunConfig
 from platform.naming import MixedCopies, check_single_copy
 
-pytest_plugins = ("tests.made_runs",)  # run folders as a search leaves them
+# Run folders as a search leaves them, Chromium, an S3 server.
+pytest_plugins = ("tests.made_runs", "tests.browsers", "tests.object_storage")
 
 # The only reasons to leave a test out. With CI=true any other skip fails the run, so that a missing install
 # step cannot hide behind a skip.
@@ -30,6 +31,7 @@ EXPECTED_SKIPS = (
     NO_REAL_DATA,
     "no CUDA GPU on this machine",
     "only root can mount a disk that is too small",
+    "only root can hide a folder from one raylet",
     "no Python 3.11 on this machine",
     "no Python 3.12 on this machine",
 )

@@ -14,6 +14,8 @@ from platform.config.training import PretrainingConfig
 from platform.config.trial import GateConfig
 
 CARD_SCHEMA: Literal[1] = 1
+WEIGHTS = "weights.safetensors"  # the two files of a source
+CARD = "card.json"
 
 
 class TrainingData(Model):

@@ -1,29 +1,51 @@
-"""Two nodes against one, and what a search described by a YAML would cost on some."""
+"""Two nodes against one, what the driver can do at most, and what a search described by a YAML would cost on many."""
 
 import os
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import torch
-from rich.markup import escape
-from rich.table import Table
 
+from platform.bench_sections.nodes_told import tell_curve, tell_estimate, tell_many_nodes
 from platform.bench_sections.search import small
 from platform.bench_sections.section import Asked, Bench, Row, Section
 from platform.config.home import Home
 from platform.console import console
 from platform.memory.room import capacity
-from platform.results.scores import readable_bytes, readable_time
-from platform.sizing.estimate import Costs, Foretold, Node, foretell, measure_costs
-from platform.sizing.trials import make_ready, timed_config
+from platform.results.scores import readable_bytes
+from platform.sizing.driver_limit import driver_curve
+from platform.sizing.estimate import Node, foretell, measure_costs
+from platform.sizing.links import object_rate, running_seconds, storage_rate
+from platform.sizing.many_nodes import DriverCosts, Rates, on_many_nodes, places_of, work_of
+from platform.sizing.simulation import Demand, Work, simulate
+from platform.sizing.trials import Searched, make_ready, timed_config
 from platform.sizing.two_nodes import on_nodes
 from platform.tuning.plan import SearchPlan, source_networks
 
 TRIALS, SOURCES, EPOCHS = 8, 2, 5
 LEAST_RATIO = 1.6
 
+NOTHING_A_REPEAT = 1_000  # trials that do nothing: 5,000 of them, unless --repeats says otherwise
+AT_ONCE = 4  # of them: so that the driver always finds one to go on with
+SHARE = 10  # the last tenth of them is compared with the first one after as many have warmed it all up
+MOST_GROWTH = 1.2
+MANY_REPORTS, REPORTING = 8, 150
+PLACES, A_PLACE = (2, 8), 20  # that need no processor, and trials for each: their epochs are slept
+SLEPT_EPOCHS, SLEPT_S = 3, 0.5
+
 
 def run(bench: Bench) -> Section:
+    figures, rows = _two_nodes(bench)
+    driver, told, row = _driver(bench)
+    figures |= told
+    rows.append(row)
+    if bench.asked is not None:
+        figures["estimate"] = _estimate(bench, bench.asked, driver, figures["one"]["orchestration_s"])
+    return Section(figures, rows)
+
+
+def _two_nodes(bench: Bench) -> tuple[dict[str, Any], list[Row]]:
     setting, home = small(bench.setting), bench.home
     config = timed_config(setting, SOURCES, trials=TRIALS, epochs=EPOCHS)
     make_ready(setting, home, SOURCES)
@@ -33,23 +55,86 @@ def run(bench: Bench) -> Section:
     with console.status("running them on two nodes"):
         two = on_nodes(config, home, 2)
     hourly = [3600 * ran.num_trials / ran.trials_s for ran in (one, two)]
-    ratio = hourly[1] / hourly[0]
+    ratio, foretold = hourly[1] / hourly[0], _foretold_ratio(one)
     console.print(
         f"trials an hour: {hourly[0]:,.0f} on one node, {hourly[1]:,.0f} on two, which share this machine's memory "
-        "and disk; not run: nodes with a network between them",
+        f"and disk: {ratio:.2f} times, where the simulation below has {foretold:.2f}; not run: nodes with a network "
+        "between them",
         "",
+        soft_wrap=True,
     )
-    figures: dict[str, Any] = {"one": asdict(one), "two": asdict(two), "trials_an_hour": hourly, "ratio": ratio}
-    if bench.asked is not None:
-        figures["estimate"] = _estimate(bench, bench.asked, orchestration_s=one.orchestration_s)
+    figures: dict[str, Any] = {"trials_an_hour": hourly, "ratio": ratio, "ratio_simulated": foretold}
+    figures |= {"one": asdict(one) | {"orchestration_s": one.orchestration_s}, "two": asdict(two)}
     has_cores = (os.cpu_count() or 1) >= 2
-    row = Row("2 nodes against 1", f"{ratio:.2f} times the trials", f"{LEAST_RATIO} times", None)
-    if bench.setting.is_released and has_cores:
-        row = Row(row.what, row.measured, row.bar, ratio >= LEAST_RATIO)
-    return Section(figures, [row])
+    met = ratio >= LEAST_RATIO if bench.setting.is_released and has_cores else None
+    return figures, [Row("2 nodes against 1", f"{ratio:.2f} times the trials", f"{LEAST_RATIO} times", met)]
 
 
-def _estimate(bench: Bench, asked: Asked, *, orchestration_s: float) -> dict[str, Any]:
+def _foretold_ratio(one: Searched) -> float:
+    """From what the trials of one node took, with nothing lost between two."""
+    work = Work(EPOCHS, one.in_epochs_s / one.num_trials / EPOCHS, setup_s=max(0.0, one.orchestration_s))
+    took = [simulate(work, num_nodes=nodes, places=1, num_trials=TRIALS).wall_s for nodes in (1, 2)]
+    return took[0] / took[1]
+
+
+def _driver(bench: Bench) -> tuple[DriverCosts, dict[str, Any], Row]:
+    num_trials = NOTHING_A_REPEAT * bench.repeats
+    window = num_trials // SHARE
+    with console.status(f"running {num_trials:,} trials that do nothing"):
+        curve = driver_curve(num_trials, at_once=AT_ONCE)
+    growth = curve.growth(window, window)
+    tell_curve(curve, window, growth)
+    with console.status("running some that report often"):
+        many = driver_curve(REPORTING, at_once=AT_ONCE, epochs=MANY_REPORTS, halved=False).after(REPORTING // 5)
+    driver = DriverCosts.of(curve.windows(window)[-1], many, running_seconds(bench.home.root))
+    console.print(
+        f"of the driver's thread a trial takes {1000 * driver.trial_s:.0f} ms and each of its reports "
+        f"{1000 * driver.report_s:.0f} ms, the study {1000 * driver.study_trial_s:.0f} and "
+        f"{1000 * driver.study_report_s:.0f} ms; a report {1e6 * driver.place_s:.0f} µs more for each trial that runs",
+        soft_wrap=True,
+    )
+    checked = [_slept(places, driver) for places in PLACES]
+    for each in checked:
+        console.print(
+            f"trials of {SLEPT_EPOCHS} epochs that sleep {SLEPT_S} s, {each['places']} at once: "
+            f"{each['measured']:,.0f} an hour, simulated {each['simulated']:,.0f}",
+            soft_wrap=True,
+        )
+    figures = {
+        "nothing": {
+            "at_once": AT_ONCE,
+            "windows": [asdict(each) for each in curve.windows(window)],
+            "growth": growth,
+        },
+        "driver": asdict(driver),
+        "slept": checked,
+    }
+    row = Row(
+        f"{num_trials:,} trials that do nothing, the last beside the first",
+        f"{growth:.2f} times, {1000 * curve.windows(window)[-1].wall_s:.0f} ms each",
+        f"at most {MOST_GROWTH} times",
+        growth <= MOST_GROWTH,
+    )
+    return driver, figures, row
+
+
+def _slept(places: int, driver: DriverCosts) -> dict[str, float]:
+    """Trials an hour while all places are taken, measured and simulated."""
+    num_trials = A_PLACE * places
+    curve = driver_curve(num_trials, at_once=places, epochs=SLEPT_EPOCHS, halved=False, epoch_s=SLEPT_S)
+    work = Work(
+        SLEPT_EPOCHS,
+        SLEPT_S,
+        trial=Demand(driver.trial_s, driver.study_trial_s),
+        report=Demand(driver.report_s, driver.study_report_s),
+        report_per_place=Demand(driver.place_s),
+    )
+    simulated = simulate(work, num_nodes=places, places=1, num_trials=num_trials)
+    measured = 3600 / curve.after(A_PLACE // 4 * places).wall_s
+    return {"places": places, "measured": measured, "simulated": simulated.trials_an_hour}
+
+
+def _estimate(bench: Bench, asked: Asked, driver: DriverCosts, orchestration_s: float) -> dict[str, Any]:
     config, user = asked.config, Home.from_environment()
     plan = SearchPlan.make(config, user)
     node = Node(os.cpu_count() or 1, torch.cuda.device_count(), capacity(user.memory, config.resources.memory_budget))
@@ -63,34 +148,31 @@ def _estimate(bench: Bench, asked: Asked, *, orchestration_s: float) -> dict[str
             device=bench.device,
         )
     foretold = [foretell(plan, costs, node, count) for count in asked.node_counts]
-    _print(plan, costs, node, foretold)
-    return {"config": config.name, "profile": config.profile, "costs": asdict(costs)} | {
-        "foretold": [asdict(each) | {"limit": each.limit} for each in foretold]
+    tell_estimate(plan, costs, node, foretold)
+    rates = _rates(bench.home.root)
+    places = places_of(node, config)
+    work, sent = (work_of(plan, costs, node, driver, rates, memories_sent=memories) for memories in (False, True))
+    with console.status("simulating up to 1,000 nodes"):
+        simulated = on_many_nodes(work, places)
+    tell_many_nodes(work, places, sent, config, simulated)
+    return {
+        "config": config.name,
+        "profile": config.profile,
+        "costs": asdict(costs),
+        "foretold": [asdict(each) | {"limit": each.limit} for each in foretold],
+        "rates": asdict(rates),
+        "work": asdict(work),
+        "simulated": [
+            asdict(each) | {"trials_an_hour": each.trials_an_hour, "limit": each.limit} for each in simulated
+        ],
     }
 
 
-def _print(plan: SearchPlan, costs: Costs, node: Node, foretold: list[Foretold]) -> None:
-    config = plan.config
+def _rates(folder: Path) -> Rates:
+    with console.status("writing and sending"):
+        rates = Rates(storage=storage_rate(folder), network=object_rate())
     console.print(
-        f"[bold]{config.name}[/], profile {config.profile}, {escape(plan.target.label)}: {config.search.trials} trials "
-        f"of {plan.steps_per_trial:,} steps; nodes like this machine, {node.cores} cores and {node.gpus} GPUs"
+        f"the storage takes {readable_bytes(rates.storage)} a second; one raylet sends another on this machine "
+        f"{readable_bytes(rates.network)} a second"
     )
-    blocks = ", ".join(f"{name} {seconds:.2g} s" for name, seconds in costs.block_s.items())
-    console.print(
-        f"measured: a step {costs.step_s:.2g} s; a block of {config.benchmark.block_clips} clips through {blocks}; "
-        f"validating a clip {1000 * costs.evaluation_s:,.0f} ms; orchestration of a trial {costs.orchestration_s:.2g} s"
-    )
-    table = Table(
-        "nodes", "trials at once", "at most", "memory on each disk", "most of it is", box=None, header_style="bold"
-    )
-    for each in foretold:
-        part = each.parts_s[each.limit] / each.wall_s
-        stored = "" if each.stored_share == 1 else f", {each.stored_share:.0%} of what is asked for"
-        table.add_row(
-            str(each.num_nodes),
-            str(each.at_once),
-            readable_time(each.wall_s),
-            readable_bytes(each.memory_bytes) + stored,
-            f"{each.limit}, {part:.0%}",
-        )
-    console.print(table, "no trial is taken to be stopped early; the network between nodes is not in it", "", sep="\n")
+    return rates

@@ -88,9 +88,8 @@ class Benchmark:
         if len(fitting) < len(there):
             held += f", and clips of {span} frames fit into {len(fitting)} of them"
         repair = "Add files of other days, persons or events, or shorten the clips"
-        step_s = manifest.provenance.get("step_s", "")
-        if step_s.isdecimal():
-            hours = -(-span * int(step_s) // 3600)
+        if manifest.step_s is not None:
+            hours = -(-span * manifest.step_s // 3600)
             repair += f", or cut these into shorter events: prepare again with --event-hours {hours} --replace"
         elif config.is_own:
             repair += ", or name what tells them apart: prepare again with --group-by REGEX --replace"

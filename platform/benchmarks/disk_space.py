@@ -7,10 +7,8 @@ from pathlib import Path
 
 from platform.benchmarks.recording import Recording
 from platform.config.errors import UserError
+from platform.storage.fetching import SPARE_BYTES
 
-SPARE_BYTES = 16 << 20  # manifest, Arrow's own metadata, file system slack
-# A full disk, a full quota, a file larger than this process may write: the repair is the same.
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG)
 
 

@@ -6,6 +6,7 @@ themselves, which may be very many, are rows of `videos.arrow`.
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
@@ -13,7 +14,7 @@ from pydantic import BaseModel, FailFast, Field
 
 from platform.benchmarks.encoding import Encoding
 from platform.benchmarks.videos import VideoEntry
-from platform.config.bounded import Refused, parse_json
+from platform.config.bounded import FILE_NAME, Refused, parse_json
 from platform.config.model import Model
 
 SCHEMA_VERSION = 2
@@ -33,7 +34,7 @@ class SkippedFile(Model):
 class StoredFile(Model):
     """One Arrow file. Its size tells a truncated copy apart before anything is mapped."""
 
-    file: Annotated[str, Field(pattern=r"^\w[\w.-]*$")]  # a plain name: a manifest cannot point out of its folder
+    file: Annotated[str, Field(pattern=FILE_NAME.pattern)]
     num_bytes: Count
 
 
@@ -61,6 +62,12 @@ class Manifest(Model):
     def num_bytes(self) -> int:
         """Bytes on disk of all frames."""
         return sum(shard.num_bytes for shard in self.shards)
+
+    @property
+    def step_s(self) -> int | None:
+        """Seconds from frame to frame, where they have dates and all series keep to one step."""
+        told = self.provenance.get("step_s", "")
+        return int(told) or None if re.fullmatch("[0-9]{1,9}", told) else None
 
 
 class _Version(BaseModel):

@@ -8,14 +8,13 @@ import hashlib
 import json
 import math
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock, Timeout
 
-from platform.benchmarks.disk_space import FULL, NOT_WRITABLE, check_space, disk_full
+from platform.benchmarks.disk_space import NOT_WRITABLE, check_space, disk_full
 from platform.benchmarks.loading import loaded
 from platform.benchmarks.manifest import MANIFEST_FILE, Manifest, StoredFile, content_fingerprint
 from platform.benchmarks.overlap import HASHES_FILE, hash_frames, write_hashes
@@ -24,6 +23,7 @@ from platform.benchmarks.shard_writer import NOTES, StoreWriter, flush, write_wh
 from platform.benchmarks.store import FrameStore
 from platform.benchmarks.videos import VIDEOS_FILE, VideoTable
 from platform.config.errors import UserError
+from platform.storage.fetching import FULL, locked
 
 SHARD_BYTES = 64 << 20  # about 3 s of decoding: what a kill can cost
 
@@ -91,21 +91,6 @@ def _make_folder(folder: Path) -> None:
 
 def _not_writable(folder: Path, fault: OSError) -> UserError:
     return UserError(f"cannot write in {folder} ({fault.strerror}). Choose another folder with --to or TMU_HOME.")
-
-
-@contextmanager
-def locked(target: Path, on_wait: Callable[[], None]) -> Iterator[None]:
-    """One writer a store on this machine. The lock goes with its process, however that ends."""
-    lock = FileLock(target.with_name(f".{target.name}.lock"))
-    try:
-        lock.acquire(timeout=0.2)
-    except Timeout:
-        on_wait()
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _silent(done: int, total: int, now: str) -> None:

@@ -7,6 +7,7 @@ repair. Some kinds have bounds of their own: YAML (`safe_yaml.py`), weights (`ba
 """
 
 import os
+import re
 import stat
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +22,9 @@ LARGE_BYTES = 64 << 20  # what has an entry for each file of a data set, or each
 MOST_SIGNS = 2_000_000
 MOST_KEYS = 10_000  # of one mapping
 MOST_FAULTS = 100  # that are looked at
+
+# A plain name that every file system can hold: within its folder, of one byte a letter.
+FILE_NAME = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")
 
 AnyModel = TypeVar("AnyModel", bound=BaseModel)
 

@@ -40,6 +40,11 @@ class Home:
         return self.root / "compiled"
 
     @property
+    def runs(self) -> Path:
+        """Working copies of the runs whose own place is storage that all machines reach."""
+        return self.root / "runs"
+
+    @property
     def lpips(self) -> Path:
         """The two public weight files of LPIPS, where the user put them there."""
         return self.root / "lpips"

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from platform.config.benchmark import BenchmarkConfig
+from platform.config.bounded import FILE_NAME
 from platform.config.confirm import ConfirmConfig
 from platform.config.model import Model
 from platform.config.network import NetworkConfig
@@ -15,7 +16,6 @@ from platform.config.training import PretrainingConfig, TrainingConfig
 from platform.config.trial import SCRATCH, TrialSettings
 
 PLAIN_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
-ENTRY_NAME = re.compile(r"^\w[\w.-]{0,127}$")  # of the bank: a folder in it, and none elsewhere
 MOST_SOURCES = 256
 
 
@@ -26,7 +26,7 @@ class SourceConfig(Model):
     """
 
     # The name of an entry of the bank; then nothing else is given but `memory`.
-    bank: Annotated[str, Field(pattern=ENTRY_NAME.pattern)] | None = None
+    bank: Annotated[str, Field(pattern=FILE_NAME.pattern)] | None = None
     benchmark: BenchmarkConfig | None = None
     network: NetworkConfig | None = None
     pretraining: PretrainingConfig | None = None

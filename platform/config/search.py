@@ -117,7 +117,9 @@ class ResourcesConfig(Model):
     # Of main memory, for a trial's whole process, about 300 MB of it for its imports: `4GB`. On Linux a trial that
     # wants more fails, and only that trial. None sets no limit.
     memory_per_trial: Annotated[ByteSize, Field(ge=500_000_000)] | None = None
-    trials_at_once: PositiveInt | None = None  # None: as many as fit
+    # None: as many as fit. A number is also what an autoscaler is asked to make room for.
+    trials_at_once: PositiveInt | None = None
+    wait_minutes: NonNegativeFloat = 0.0  # for a node that can run a trial, where the cluster has none yet
     server_cpus: PositiveFloat = 0.1  # all memory servers of a node together
     server_gpus: NonNegativeFloat = 0.0  # likewise, where a node has a GPU; 0 leaves them on its CPU
     servers_per_node: PositiveInt = 1  # among which the sources are dealt out; one takes them all, on one device

@@ -8,9 +8,11 @@ import numpy as np
 import torch
 
 from platform.benchmarks.blocks import ClipBlocks
-from platform.benchmarks.tensors import clips_to_tensors
-from platform.results.look import Look, LookFacts, SourceLook
+from platform.benchmarks.encoding import TOP
+from platform.benchmarks.tensors import WHITE, clips_to_tensors
+from platform.results.look import Look, LookFacts, MeasuredField, SourceLook
 from platform.results.predictions import Predictions
+from platform.training.events import EventScores, level_bounds
 from platform.training.metrics import mean_of_defined, per_frame_scores
 from tmu_models import VideoPredictor
 from tmu_models.gate_watch import GateStep, watch_gates
@@ -30,6 +32,7 @@ class Looked:
     input_length: int
     device: torch.device
     computing: Callable[[], AbstractContextManager[None]] = nullcontext  # how it computes, e.g. in bfloat16
+    thresholds: tuple[float, ...] = ()  # of a measured field, in its unit: what counts as an event to csi
 
     @property
     def num_blocks(self) -> int:
@@ -52,15 +55,28 @@ class Looked:
         found = []
         with watch_gates(self.network, shut) if shut else nullcontext():
             for block in range(self.num_blocks):
-                true, valid, predicted = self.frames(block)
-                found.append(mean_of_defined(self._scores(true, valid, predicted)["mse"], axis=1))
+                true, guess, mask = self.future(*self.frames(block))
+                found.append(mean_of_defined(per_frame_scores(true, guess, valid_BTCHW=mask)["mse"], axis=1))
         return np.nan_to_num(np.concatenate(found))
 
-    def _scores(self, true: torch.Tensor, valid: torch.Tensor | None, predicted: torch.Tensor) -> dict[str, np.ndarray]:
+    def future(
+        self, true: torch.Tensor, valid: torch.Tensor | None, predicted: torch.Tensor
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Of what `frames` gives, the part that was predicted: true and predicted frames, and the valid pixels."""
         begin = self.input_length
         mask = None if valid is None else valid[:, begin:].cpu().numpy()
-        guess = predicted[:, begin - 1 :].cpu().numpy()
-        return per_frame_scores(true[:, begin:].cpu().numpy(), guess, valid_BTCHW=mask)
+        return true[:, begin:].cpu().numpy(), predicted[:, begin - 1 :].cpu().numpy(), mask
+
+    @property
+    def field(self) -> MeasuredField | None:
+        """What the bytes of a look's pictures mean; None where clips are pictures."""
+        manifest = self.clips.store.manifest
+        if manifest.encoding is None:
+            return None
+        levels = np.rint(np.arange(WHITE + 1) * TOP / WHITE).astype(np.uint8)
+        values = tuple(manifest.encoding.values(levels).tolist())
+        step_s = None if manifest.step_s is None else manifest.step_s * self.clips.frame_step
+        return MeasuredField(unit=manifest.encoding.unit, values=values, step_s=step_s)
 
 
 def best_median_worst(mse: np.ndarray) -> list[int]:
@@ -82,20 +98,15 @@ def look_at(looked: Looked, *, trial: int, benchmark: str, kept: Sequence[int]) 
 def _look(looked: Looked, trial: int, benchmark: str, kept: Sequence[int]) -> Look:
     names, size = looked.names(), looked.clips.block_clips
     mse: list[np.ndarray] = []
-    ours: dict[str, list[np.ndarray]] = {name: [] for name in SHOWN}
-    copying: dict[str, list[np.ndarray]] = {name: [] for name in SHOWN}
+    ours, copying = _Horizon(looked), _Horizon(looked)
     pictures: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray | None]] = {}
     gates = _Gates()
     for block in range(looked.num_blocks):
         with watch_gates(looked.network) as told:
             true, valid, predicted = looked.frames(block)
-        scores = looked._scores(true, valid, predicted)
         last = true[:, looked.input_length - 1 : looked.input_length].expand_as(true[:, 1:])
-        floor = looked._scores(true, valid, last)
-        mse.append(np.nan_to_num(mean_of_defined(scores["mse"], axis=1)))
-        for name in SHOWN:
-            ours[name].append(scores[name])
-            copying[name].append(floor[name])
+        mse.append(np.nan_to_num(ours.add(*looked.future(true, valid, predicted))))
+        copying.add(*looked.future(true, valid, last))
         here = [clip - block * size for clip in sorted(kept) if clip // size == block]
         gates.add(told, here)
         for row in here:
@@ -116,8 +127,8 @@ def _look(looked: Looked, trial: int, benchmark: str, kept: Sequence[int]) -> Lo
             clips=tuple(names),
             kept=tuple(names[clip] for clip in order),
             mse=tuple(base.tolist()),
-            horizon={name: _means(parts) for name, parts in ours.items()},
-            floor={name: _means(parts) for name, parts in copying.items()},
+            horizon=ours.scores,
+            floor=copying.scores,
             layers=tuple(gates.layers),
             sources={
                 name: SourceLook(
@@ -128,6 +139,7 @@ def _look(looked: Looked, trial: int, benchmark: str, kept: Sequence[int]) -> Lo
                 for number, name in enumerate(sources)
             },
             all_shut=tuple(all_shut.tolist()),
+            field=looked.field,
         ),
         predictions=Predictions(
             clips=np.stack([pictures[clip][0] for clip in order]),
@@ -138,6 +150,33 @@ def _look(looked: Looked, trial: int, benchmark: str, kept: Sequence[int]) -> Lo
         openness=openness,
         steps=steps,
     )
+
+
+class _Horizon:
+    """The scores of one way to predict, of each predicted frame over all clips."""
+
+    def __init__(self, looked: Looked) -> None:
+        self._parts: dict[str, list[np.ndarray]] = {name: [] for name in SHOWN}
+        bounds = level_bounds(looked.clips.store.manifest.encoding, looked.thresholds)
+        steps = looked.clips.total_length - looked.input_length if bounds else 0
+        self._events = [EventScores(looked.thresholds, bounds) for _ in range(steps)]
+        self._csi = [f"csi_{threshold:g}" for threshold in looked.thresholds]
+
+    def add(self, true: np.ndarray, predicted: np.ndarray, valid: np.ndarray | None) -> np.ndarray:
+        """The mse of each clip, (B,)."""
+        scores = per_frame_scores(true, predicted, valid_BTCHW=valid)
+        for name, parts in self._parts.items():
+            parts.append(scores[name])
+        for step, events in enumerate(self._events):
+            events.add(true[:, step], predicted[:, step], None if valid is None else valid[:, step])
+        return mean_of_defined(scores["mse"], axis=1)
+
+    @property
+    def scores(self) -> dict[str, tuple[float | None, ...]]:
+        """Of each predicted frame; csi_T with hits, misses and false alarms pooled over clips."""
+        pooled = [events.scores() for events in self._events]
+        means = {name: _means(parts) for name, parts in self._parts.items()}
+        return {**means, **{name: tuple(scores[name] for scores in pooled) for name in self._csi}}
 
 
 class _Gates:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from platform.benchmarks.disk_space import FULL
 from platform.config.errors import UserError
 from platform.memory.block_file import (
     BlockKey,
@@ -23,6 +22,7 @@ from platform.memory.block_file import (
 from platform.memory.folders import FoldersInUse
 from platform.memory.request import MemoryIdentity, Request
 from platform.memory.room import Room, signature
+from platform.storage.fetching import FULL
 
 # N clips, T frames, S channels, h w grid cells
 

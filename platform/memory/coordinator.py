@@ -89,6 +89,10 @@ class Coordinator:
                 return self._nodes[other]
         raise self._no_room()
 
+    async def counts(self) -> dict[str, int]:
+        """Servers of each node that has any."""
+        return {node: len(servers.actors) for node, servers in self._nodes.items()}
+
     async def totals(self) -> Totals:
         """Of all servers together."""
         total = self._lost
@@ -199,3 +203,23 @@ def start_servers(serving: Serving) -> tuple[ActorHandle, list[str]]:
         return coordinator, ray.get(coordinator.start.remote())
     except RayTaskError as error:
         raise (error.cause if isinstance(error.cause, UserError) else error) from None
+
+
+@dataclass(frozen=True)
+class Servers:
+    """What the driver asks of those that run."""
+
+    coordinator: ActorHandle
+
+    def start_on(self, node: str) -> None:
+        """A node that has joined, where it has room. Raises UserError where what it has is not what trials need."""
+        starting: Any = self.coordinator.servers
+        try:
+            ray.get(starting.remote(node))
+        except RayTaskError as error:
+            raise (error.cause if isinstance(error.cause, UserError) else error) from None
+
+    def counts(self) -> "ray.ObjectRef[dict[str, int]]":
+        """How many each node has, by its id; comes when the coordinator has time."""
+        counting: Any = self.coordinator.counts
+        return counting.remote()

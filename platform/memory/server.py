@@ -79,7 +79,7 @@ class MemoryServer:
     def _worker(self) -> "BlockWorker":
         """Made when first needed, so that what is wrong is raised to whoever asks, and not lost with the actor.
 
-        Raises UserError where this node holds other clips than the search began with.
+        Raises UserError where this node holds other clips or another source than the search began with.
         """
         import torch
 
@@ -100,10 +100,17 @@ class MemoryServer:
                 "Prepare it there again from the same files, or fetch it: "
                 f"python -m platform.prepare {serving.benchmark.name} --fetch --replace"
             )
-        bank, store = Bank(serving.home.bank), serving.store()
-        served = (serving.sources[name] for name in self._names)
+        bank, store = Bank.of(serving.home), serving.store()
+        served = [serving.sources[name] for name in self._names]
+        networks = {each.name: bank.load(each.entry) for each in served}
+        for each in served:
+            if bank.card(each.entry).function_sha256 != each.identity.source_sha256:
+                raise UserError(
+                    f"{bank.path(each.entry)} on {ray.util.get_node_ip_address()} is another source than the search "
+                    "began with. Delete it there, and it is fetched anew; or copy that of the driver's bank."
+                )
         return BlockWorker(
-            {each.name: SourceRunner(bank.load(each.entry), clips, each.identity, store, device) for each in served}
+            {each.name: SourceRunner(networks[each.name], clips, each.identity, store, device) for each in served}
         )
 
     # While a server restarts Ray answers calls with an error; this one waits until it can be answered.

@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Sequence
 
-from platform.results.confirmed import Confirmed
+from platform.results.confirmed import Confirmed, Contrast
 from platform.results.curves import still_improving
 from platform.results.effects import SourceEffect
 from platform.results.findings import Findings
@@ -25,35 +25,44 @@ def answers(findings: Findings) -> list[tuple[str, str]]:
 
 
 def _help(summary: RunSummary, confirmed: Confirmed | None) -> str:
-    if confirmed is not None and confirmed.contrasts:
-        against = confirmed.against("scratch")
-        if against:
-            contrast = against[0]
-            if not contrast.is_clear:
-                return "No difference to training from scratch was found."
-            good = confirmed.measure.signed(contrast.found.mean) < 0
-            size = f"{score_number(abs(contrast.found.mean))} in {confirmed.measure.label}"
-            control = confirmed.against("control")
-            by_imitation = ""
-            if good and control:
-                clear = control[0].is_clear and confirmed.measure.signed(control[0].found.mean) < 0
-                by_imitation = (
-                    " Imitation did it: the same network without it is worse."
-                    if clear
-                    else " But the same network without imitation was not found to be worse."
-                )
-            return f"{'Yes' if good else 'No, it harmed'}: by {size} against scratch.{by_imitation}"
-    with_sources = [record for record in summary.finished if record.sources]
-    other = summary.best_without_sources
-    if not with_sources or other is None:
+    if confirmed is not None and (against := confirmed.against("scratch")):
+        return " ".join(filter(None, (_chosen(confirmed, against[0]), _finetuned(confirmed))))
+    best, other = summary.best_with_sources, summary.best_without_sources
+    if best is None or other is None:
         return "Cannot be told: trials both with and without sources must finish."
-    best = min(with_sources, key=lambda record: summary.score.signed(summary.value(record) or 0.0))
     mine, theirs = summary.value(best) or 0.0, summary.value(other) or 0.0
     perhaps, word = ("Perhaps", "better") if summary.score.is_better(mine, theirs) else ("Not seen", "not better")
     return (
         f"{perhaps}: the best trial that distils is {word} ({summary.score.text(mine)}) than the best that does not "
         f"({summary.score.text(theirs)}), one seed each."
     )
+
+
+def _chosen(confirmed: Confirmed, contrast: Contrast) -> str:
+    """The chosen setting against scratch."""
+    if not contrast.is_clear:
+        return "No difference to training from scratch was found."
+    by = f"by {_size(confirmed, contrast)} against scratch"
+    if not confirmed.is_better(contrast):
+        return f"No, it harmed: {by}."
+    if confirmed.equal_control is not None:
+        return f"{by[0].upper()}{by[1:]}, but the same network without imitation was not found to be worse."
+    return f"Yes: {by}." + (" The same network without imitation is worse." if confirmed.against("control") else "")
+
+
+def _finetuned(confirmed: Confirmed) -> str:
+    """The other way of transfer."""
+    if (contrast := confirmed.finetuned) is None:
+        return ""
+    starting = contrast.mine.method
+    if not contrast.is_clear:
+        return f"No difference was found for {starting}."
+    verb = "helped" if confirmed.is_better(contrast) else "harmed"
+    return f"{starting[0].upper()}{starting[1:]} {verb} by {_size(confirmed, contrast)}."
+
+
+def _size(confirmed: Confirmed, contrast: Contrast) -> str:
+    return f"{score_number(abs(contrast.found.mean))} in {confirmed.measure.label}"
 
 
 def _which(summary: RunSummary, effects: Sequence[SourceEffect]) -> str:
@@ -83,12 +92,14 @@ def _with_interval(effect: SourceEffect) -> str:
 
 def _sure(summary: RunSummary, confirmed: Confirmed | None) -> str:
     if confirmed is not None and confirmed.contrasts:
-        found = confirmed.contrasts[0].found
+        found = (confirmed.against("scratch") or confirmed.contrasts)[0].found
         whole = "" if confirmed.is_whole else " so far"
         return (
             f"Confirmed{whole} with {found.num_seeds} seeds on {found.num_clips:,} test clips of {found.num_videos:,} "
             "videos; intervals below. The sources' effects above are hints from the search."
         )
+    if confirmed is not None and not confirmed.is_readable:
+        return "Cannot be told: what was confirmed is damaged. The sources' effects above are hints from the search."
     seeds = "one seed" if summary.finished else "nothing"
     return f"Not yet: each of {len(summary.finished)} finished trials has {seeds}, judged by clips it was chosen on."
 
@@ -107,15 +118,32 @@ def _cost(summary: RunSummary, confirmed: Confirmed | None) -> str:
 
 def _next(summary: RunSummary, confirmed: Confirmed | None) -> str:
     run = shlex.quote(str(summary.folder.path))
+    if not summary.is_readable:
+        return f"Restore {summary.folder.results} from a copy: it is damaged, and a search cannot go on without it."
     if not summary.finished:
         return f"Go on with the search: `python -m platform.search --resume {run}`."
     if confirmed is None:
         return f"Confirm it with several seeds: `python -m platform.confirm {run}`."
+    if not confirmed.is_readable:
+        told, folder = confirmed.folder.results, shlex.quote(str(confirmed.folder.path))
+        return (
+            f"Restore {told} from a copy, or move {folder} away and confirm anew: `python -m platform.confirm {run}`."
+        )
     if not confirmed.is_whole:
         return f"Go on confirming: `python -m platform.confirm {run}`."
     if summary.best is not None and still_improving(summary.score, summary.best):
         return "The best trial was still improving: train longer, `--set training.epochs=...`, and search again."
-    against = confirmed.against("scratch")
+    against, finetuned = confirmed.against("scratch"), confirmed.finetuned
+    helps = bool(against) and confirmed.is_better(against[0]) and confirmed.equal_control is None
+    beaten = [contrast.other for contrast in confirmed.contrasts if confirmed.is_better(contrast)]
+    if not helps and finetuned is not None and confirmed.is_better(finetuned) and finetuned.mine not in beaten:
+        return f"Start from the weights of {finetuned.mine.start} and distil nothing: see {finetuned.mine.name} below."
+    if confirmed.equal_control is not None:
+        return "Imitation is not seen to help: offer other sources or layers, or train the control, which costs less."
+    if against and against[0].is_clear and confirmed.measure.signed(against[0].found.mean) > 0:
+        return "Train from scratch, or offer other sources: distilling from these did harm."
     if against and not against[0].is_clear:
         return "Offer other sources, or more seeds: a smaller difference than the interval shows may still be there."
-    return f"Use it: {summary.folder.best} holds the search's best target, ready to predict."
+    if confirmed.folder.best.is_dir():
+        return f"Use it: {confirmed.folder.best} holds the confirmed setting's target, ready to predict."
+    return "Use the confirmed setting, below."

@@ -28,8 +28,9 @@ def closing_lines(best: TrialRecord, folder: RunFolder, records: Iterable[TrialR
     yield f"[bold]report[/]  {escape(str(folder.report))}"
     yield f"[bold]target[/]  {escape(str(folder.best))} holds its weights and settings"
     if not folder.confirm.exists():
-        yield f"[bold]next[/]    python -m platform.confirm {escape(shlex.quote(str(folder.path)))}"
+        yield f"[bold]next[/]    python -m platform.confirm {escape(shlex.quote(folder.address))}"
         yield "        trains it again with several seeds beside its rivals, and tests all of them once"
+    yield f"[bold]look[/]    python -m platform.dashboard {escape(shlex.quote(folder.address))}"
     yield "[bold]more[/]    pip install tensorboard optuna-dashboard"
     yield f"        tensorboard --logdir {escape(shlex.quote(str(folder.trials)))}"
     if shared := read_shared_study(folder):

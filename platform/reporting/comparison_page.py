@@ -7,24 +7,25 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from platform.reporting.charts.chart import Chart
-from platform.reporting.charts.drawing import BEST, FINISHED, INK, STOPPED, empty_plot
+from platform.reporting.charts.chart import Chart, measured_as
+from platform.reporting.charts.drawing import BEST, FINISHED, INK, PAPER, STOPPED, empty_plot
 from platform.reporting.html import about, write_page
 from platform.reporting.tables import cell
 from platform.results.comparison import MOMENTS, Comparison, Row, curves_of, interval_halves, mean_curve
 from platform.results.record import flatten
 from platform.results.scores import SHOWN_FIRST, score
 
+ROW = 54  # pixels of a setting among the end scores
 _DIGITS = {"mse": 2, "ssim": 4, "psnr": 2, "lpips": 4}
 
 
-def _columns(comparison: Comparison) -> list[str]:
+def columns_of(comparison: Comparison) -> list[str]:
     scores = [name for name in SHOWN_FIRST if any(name in row.scores for row in comparison.rows)]
     after = [f"mse after {round(moment * comparison.epochs)} epochs" for moment in MOMENTS]
     return ["setting", "n", *scores, f"mse − {comparison.first}", *after, "levelled off", "weights", "s a run"]
 
 
-def _cells(comparison: Comparison, row: Row) -> list[str]:
+def cells_of(comparison: Comparison, row: Row) -> list[str]:
     scores = [name for name in SHOWN_FIRST if any(name in other.scores for other in comparison.rows)]
     return [
         row.setting,
@@ -40,12 +41,12 @@ def _cells(comparison: Comparison, row: Row) -> list[str]:
 
 def terminal_table(comparison: Comparison) -> Table:
     """Mean ± half of the 95 % interval. The curve's moments are left to the page and the Markdown table."""
-    after = {place for place, name in enumerate(_columns(comparison)) if name.startswith("mse after")}
-    kept = [name for place, name in enumerate(_columns(comparison)) if place not in after]
+    after = {place for place, name in enumerate(columns_of(comparison)) if name.startswith("mse after")}
+    kept = [name for place, name in enumerate(columns_of(comparison)) if place not in after]
     table = Table(*kept, box=None, header_style="bold", title_justify="left")
     table.title = f"validation clips of {comparison.summary.benchmark}"
     for row in comparison.rows:
-        table.add_row(*(text for place, text in enumerate(_cells(comparison, row)) if place not in after))
+        table.add_row(*(text for place, text in enumerate(cells_of(comparison, row)) if place not in after))
     return table
 
 
@@ -58,8 +59,8 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
 
 def markdown_table(comparison: Comparison) -> str:
     """`comparison.md`: the whole table, as Markdown."""
-    rows = [_columns(comparison), ["---"] * len(_columns(comparison))]
-    rows += [_cells(comparison, row) for row in comparison.rows]
+    rows = [columns_of(comparison), ["---"] * len(columns_of(comparison))]
+    rows += [cells_of(comparison, row) for row in comparison.rows]
     lines = ["| " + " | ".join(cells) + " |" for cells in rows]
     floor = "" if comparison.floor is None else f"Copying the last frame: mse {comparison.floor:.2f}. "
     return "\n".join(
@@ -76,16 +77,16 @@ def render_comparison(path: Path) -> Path:
     folder, summary = comparison.summary.folder, comparison.summary
     folder.comparison.write_text(json.dumps([row.dumped() for row in comparison.rows], indent=2))
     folder.comparison_table.write_text(markdown_table(comparison))
-    charts = [_end_scores(comparison), *_curve_panels(comparison)]
+    charts = comparison_charts(comparison)
     values = {
         "title": f"Comparison {summary.name}: {summary.benchmark}",
         "question": str(summary.config.get("question") or ""),
         "about": about(summary.config),
         "synthetic": summary.synthetic,
-        "verdict": _verdict(comparison),
-        "caveats": _caveats(comparison),
-        "columns": _columns(comparison),
-        "rows": [_cells(comparison, row) for row in comparison.rows],
+        "verdict": verdict_of(comparison),
+        "caveats": caveats_of(comparison),
+        "columns": columns_of(comparison),
+        "rows": [cells_of(comparison, row) for row in comparison.rows],
         "panels": [chart.key for chart in charts[1:]],
         "missing": summary.missing,
         "lost": [record for record in summary.records if record.state in ("failed", "interrupted")],
@@ -96,7 +97,7 @@ def render_comparison(path: Path) -> Path:
     return folder.report
 
 
-def _verdict(comparison: Comparison) -> str:
+def verdict_of(comparison: Comparison) -> str:
     """The best mean, beside the first setting, with interval and number of seeds."""
     scored = [row for row in comparison.rows if "mse" in row.scores]
     if not scored:
@@ -113,7 +114,7 @@ def _verdict(comparison: Comparison) -> str:
     return text + ("." if beside.mean + beside.half < 0 else "; the interval includes zero: no difference found.")
 
 
-def _caveats(comparison: Comparison) -> list[str]:
+def caveats_of(comparison: Comparison) -> list[str]:
     notes = [
         "Validation clips; nothing was chosen by them. Intervals are 95 %, over seeds, not corrected for their number."
     ]
@@ -129,17 +130,23 @@ def _caveats(comparison: Comparison) -> list[str]:
     return notes
 
 
+def comparison_charts(comparison: Comparison) -> list[Chart]:
+    """The scores at the end, then a panel a setting with its curve."""
+    return [_end_scores(comparison), *_curve_panels(comparison)]
+
+
 def _end_scores(comparison: Comparison) -> Chart:
-    """Every seed's score at the end of training as a dot, mean and interval below it."""
+    """Every seed's score at the end of training as a dot, mean and interval below it, the setting's name above: beside
+    them, it would leave a phone no room for the scores."""
     scored = [row for row in comparison.rows if "mse" in row.scores]
     if not scored:
         return Chart("ends", "No run has finished", "")
-    plot = empty_plot(x=score("mse").axis, y="", height=90 + 44 * len(scored))
+    plot = empty_plot(x=score("mse").label, y="", height=110 + ROW * len(scored))
     for place, row in enumerate(reversed(scored)):
         interval = row.scores["mse"]
         plot.add_scatter(
             x=[record.metrics["mse"] for record in row.trials],
-            y=[place + 0.18] * len(row.trials),
+            y=[place] * len(row.trials),
             mode="markers",
             marker={"color": FINISHED, "size": 7, "opacity": 0.7},
             hovertext=[f"{row.setting}, seed {r.seed}: {r.metrics['mse']:.2f}" for r in row.trials],
@@ -149,7 +156,7 @@ def _end_scores(comparison: Comparison) -> Chart:
         )
         plot.add_scatter(
             x=[interval.mean],
-            y=[place - 0.16],
+            y=[place - 0.28],
             mode="markers",
             marker={"color": INK, "size": 10, "symbol": "diamond"},
             error_x={"array": [interval.half], "color": INK, "thickness": 2, "width": 6} if interval.half else None,
@@ -158,8 +165,21 @@ def _end_scores(comparison: Comparison) -> Chart:
             name="mean with 95 % interval",
             showlegend=place == 0,
         )
-    plot.update_yaxes(tickvals=list(range(len(scored))), ticktext=[row.setting for row in reversed(scored)])
-    return Chart("ends", f"{score('mse').label} at the end of training", "Each dot is one training run.", plot)
+        plot.add_annotation(
+            x=0,
+            xref="paper",
+            xanchor="left",
+            y=place + 0.18,
+            yanchor="bottom",
+            text=row.setting,
+            font_size=12,
+            bgcolor=PAPER,
+            borderpad=0,
+            showarrow=False,
+        )
+    plot.update_yaxes(range=[-0.7, len(scored) - 0.3], visible=False)
+    title = f"{score('mse').label} at the end of training"
+    return Chart("ends", title, "Each dot is one training run.", plot, measured_as(comparison.summary))
 
 
 def _curve_panels(comparison: Comparison) -> list[Chart]:

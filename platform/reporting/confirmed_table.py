@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from platform.results.confirmed import ROLES, Confirmed, ConfirmedSetting
+from platform.results.confirmed import Confirmed, ConfirmedSetting
 from platform.results.scores import NARROW, p_text, plain_number, readable_time, score, score_number, signed_number
 
 
@@ -24,6 +24,29 @@ class ConfirmedRow:
     p: str
     cost: str
     is_chosen: bool
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """In the order of `confirmed_columns`."""
+        compared = (self.difference, self.interval, self.p)
+        return (self.name, self.what, self.n, *self.scores, *compared, self.cost, self.origin)
+
+
+def confirmed_columns(confirmed: Confirmed) -> list[str]:
+    """Each score by its name, the difference by a Δ."""
+    compared = (f"Δ {confirmed.measure.name}", "95 % interval", "p, corrected")
+    return ["setting", "", "seeds", *score_names(confirmed), *compared, "training, a run", "settings of"]
+
+
+def confirmed_note(confirmed: Confirmed) -> str:
+    """What the numbers of the table are, and which setting is not in it."""
+    left_out = "".join(f" {name} was left out: {why}." for name, why in confirmed.left_out.items())
+    return (
+        "Trained with the same clips, steps and seeds. The setting in bold was chosen by its validation scores, and "
+        "the test split scored once, when all had been trained. Scores are means over seeds with 95 % intervals; Δ is "
+        "that setting minus the one of the row, with an interval over seeds and videos, and its p-value corrected for "
+        f"all rows (Holm).{left_out}"
+    )
 
 
 def score_names(confirmed: Confirmed) -> list[str]:
@@ -43,14 +66,16 @@ def _row(confirmed: Confirmed, setting: ConfirmedSetting, names: list[str]) -> C
     if setting.num_failed:
         n += f", {setting.num_failed} failed"
     cost = [readable_time(setting.seconds)] if setting.seconds is not None else []
+    if setting.passes:
+        cost.append(f"{setting.passes:,.0f} blocks of memory")
     if setting.parameters:
         cost.append(f"{plain_number(setting.parameters)} weights")
     return ConfirmedRow(
         name=setting.name,
-        what=ROLES[setting.planned.role] if setting.sources or setting.planned.role != "best" else "no source",
+        what=setting.what,
         origin=setting.planned.origin,
         n=n,
-        scores=tuple(_interval_text(setting, name) for name in names),
+        scores=tuple(mean_text(setting, name) for name in names),
         difference="" if contrast is None else signed_number(contrast.found.mean),
         interval="" if contrast is None else " to ".join(map(signed_number, contrast.found.interval)),
         p="" if contrast is None else p_text(contrast.p).removeprefix(f"={NARROW}"),
@@ -59,7 +84,8 @@ def _row(confirmed: Confirmed, setting: ConfirmedSetting, names: list[str]) -> C
     )
 
 
-def _interval_text(setting: ConfirmedSetting, name: str) -> str:
+def mean_text(setting: ConfirmedSetting, name: str) -> str:
+    """`31.2 ± 0.4`, over seeds; a dash where it was not scored."""
     found = setting.scores.get(name)
     if found is None:
         return "–"
@@ -71,6 +97,8 @@ def print_confirmed(confirmed: Confirmed, console: Console) -> None:
     """The verdict and the table."""
     console.print()
     console.print(f"[bold]verdict[/] {escape(confirmed.verdict)}", soft_wrap=True)
+    if confirmed.other_verdict is not None:
+        console.print(escape(confirmed.other_verdict), soft_wrap=True)
     names = score_names(confirmed)
     label = confirmed.measure.name
     table = Table("setting", "", "n", *names, f"Δ {label}", "95 % interval", "p", box=None, header_style="bold")

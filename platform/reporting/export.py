@@ -59,11 +59,12 @@ def _tables(findings: Findings) -> Mapping[str, pd.DataFrame]:
         ),
         "incidents": pd.DataFrame(incident.model_dump() for incident in findings.summary.incidents),
     }
-    return tables if confirmed is None else {**tables, "confirmed": _confirmed(confirmed)}
+    if confirmed is None:
+        return tables
+    return {**tables, "confirmed": _confirmed(confirmed), "contrasts": _contrasts(confirmed)}
 
 
 def _confirmed(confirmed: Confirmed) -> pd.DataFrame:
-    contrasts = {contrast.other.name: contrast for contrast in confirmed.contrasts}
     rows = []
     for setting in confirmed.settings:
         row = {
@@ -75,12 +76,20 @@ def _confirmed(confirmed: Confirmed) -> pd.DataFrame:
         }
         for name, interval in setting.scores.items():
             row |= {f"test.{name}": interval.mean, f"test.{name}.interval": interval.half}
-        if (contrast := contrasts.get(setting.name)) is not None:
-            found = contrast.found
-            row |= {"difference": found.mean, **_edges(found.interval), "p": found.p, "p_corrected": contrast.p}
-            row |= {key: value for key, value in dataclasses.asdict(found).items() if key.startswith("num_")}
         row |= {"seconds": setting.seconds, "seconds_per_clip": setting.seconds_per_clip}
         rows.append(row | {"parameters": setting.parameters, "blocks_asked": setting.passes})
+    return pd.DataFrame(rows)
+
+
+def _contrasts(confirmed: Confirmed) -> pd.DataFrame:
+    """`difference` is the score of `setting` minus that of `other`; `p_corrected` is for all rows (Holm)."""
+    finetuned = () if confirmed.finetuned is None else (confirmed.finetuned,)
+    rows = []
+    for contrast in (*confirmed.contrasts, *finetuned):
+        found = contrast.found
+        row = {"setting": contrast.mine.name, "other": contrast.other.name, "score": confirmed.measure.name}
+        row |= {"difference": found.mean, **_edges(found.interval), "p": found.p, "p_corrected": contrast.p}
+        rows.append(row | {key: value for key, value in dataclasses.asdict(found).items() if key.startswith("num_")})
     return pd.DataFrame(rows)
 
 

@@ -9,18 +9,19 @@ from rich.live import Live
 
 from platform.config.errors import UserError
 from platform.reporting.live_table import Progress, ended_line, live_table, summary_line
-from platform.results.progress import read_running
+from platform.results.nodes_file import read_nodes
+from platform.results.progress import Running, read_running
 from platform.results.summary import RunSummary
 
 EVERY_S = 1.0
 
 
-def read_progress(summary: RunSummary) -> Progress:
-    """Raises UserError where the list of running trials is damaged."""
+def read_progress(summary: RunSummary, running: Running | None = None) -> Progress:
+    """`running`: taken for the list of running trials. Raises UserError where that is read, and damaged."""
     search, training = (summary.config.get(part) for part in ("search", "training"))
     num_trials = search.get("trials") if isinstance(search, Mapping) else None
     epochs = training.get("epochs") if isinstance(training, Mapping) else None
-    running = read_running(summary.folder.running)
+    running = read_running(summary.folder.running) if running is None else running
     ended = {record.trial for record in summary.records}
     return Progress(
         objective=summary.score,
@@ -29,6 +30,7 @@ def read_progress(summary: RunSummary) -> Progress:
         records=summary.records,
         running=[trial for trial in running.trials if trial.trial not in ended],
         elapsed_s=running.wall_s,
+        nodes=read_nodes(summary.folder.nodes),
     )
 
 

@@ -4,14 +4,17 @@ Drawn from a `Progress`, which the driver has in memory, and whoever joins later
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from platform.reporting.nodes_table import nodes_table
+from platform.results.nodes_file import Nodes
 from platform.results.progress import RunningTrial
+from platform.results.ranking import ranked
 from platform.results.record import TrialRecord
 from platform.results.scores import Score, readable_bytes
 
@@ -32,17 +35,16 @@ class Progress:
     records: Sequence[TrialRecord]
     running: Sequence[RunningTrial]
     elapsed_s: float
+    nodes: Nodes = field(default_factory=Nodes)
 
     @property
     def ranking(self) -> list[TrialRecord]:
         """Trials with a score, those that trained to the end before others, the best first."""
-        name = self.objective.name
-        scored = [r for r in self.records if r.state in ("finished", "stopped") and name in r.metrics]
-        return sorted(scored, key=lambda r: (r.state != "finished", self.objective.signed(r.metrics[name])))
+        return ranked(self.records, self.objective)
 
 
 def live_table(progress: Progress, width: int) -> Group:
-    """The table, and a line that sums up."""
+    """The table, that of the nodes where there are several, and a line that sums up."""
     name, rows = progress.objective.name, []
     for trial in progress.running:
         last = trial.curve[-1] if trial.curve else {}
@@ -58,7 +60,9 @@ def live_table(progress: Progress, width: int) -> Group:
         cells = [Text(text) for text in row[: len(widths)]]
         cells[1].stylize(_colour(row[1]))
         table.add_row(*cells)
-    return Group(table, Text(), summary_line(progress))
+    of_nodes = nodes_table(progress.nodes)
+    between = (of_nodes, Text()) if of_nodes is not None else ()
+    return Group(table, Text(), *between, summary_line(progress))
 
 
 def ended_line(progress: Progress, record: TrialRecord) -> Text:
@@ -86,7 +90,7 @@ def summary_line(progress: Progress) -> Text:
     if (memory := _memory(progress)) is not None:
         parts.append(memory)
     parts.append(f"{_clock(progress.elapsed_s)} gone")
-    if records:
+    if records and len(records) < progress.num_trials:
         left = progress.elapsed_s / len(records) * (progress.num_trials - len(records))
         parts.append(f"about {_clock(left)} left")
     return Text(" · ".join(parts))

@@ -1,18 +1,21 @@
 """Predicted against true frames, as strips and as a looping animation, ready to stand in a page (data URIs).
 
 Frames are shown in the pixels they have, enlarged without smoothing by the browser: nothing looks better than it is.
+Those of a radar are drawn in classes of what it measured (`radar_colours.py`).
 """
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from itertools import pairwise
 
 import numpy as np
 from PIL import Image
 
-from platform.results.look import Look
+from platform.reporting.radar_colours import MISSING_GREY, ColourScale, FieldColours
+from platform.results.look import Look, MeasuredField
+from platform.results.looks import side_by_side
 from platform.results.predictions import Predictions
 from platform.results.scores import score
 
@@ -20,7 +23,6 @@ MOST_SHOWN = 3  # targets side by side
 MAX_FRAMES = 12  # of a strip; longer clips show every k-th
 GAP = 2  # pixels between frames, per 64 of a side
 PANEL = 192  # pixels of a panel's side in the animation
-MISSING_GREY = 110  # of pixels that were not measured, in frames and in errors
 OBSERVED_EDGE, PREDICTED_EDGE = (128, 128, 128), (213, 94, 0)
 # Inferno, coarse: from no error (black) to a full 255 grey levels (pale yellow); readable with colour blindness.
 _INFERNO = np.array(
@@ -50,7 +52,8 @@ class Row:
 @dataclass(frozen=True)
 class Strip:
     """A clip: what was observed, then the true, predicted and error frames above each other. `told` is the mse of each
-    target on this clip; `panels` name those of the animation."""
+    target on this clip; `panels` name those of the animation; `scales` are what the colours of a radar's values and
+    errors mean, none for pictures."""
 
     title: str
     told: str
@@ -59,23 +62,38 @@ class Strip:
     panels: tuple[str, ...]
     animation: str
     still: str
+    scales: tuple[ColourScale, ...] = ()
 
 
 @dataclass(frozen=True)
 class Shown:
-    """What one target predicted for the clips that all are shown on."""
+    """What one target predicted for the clips that all are shown on; `field` says what their bytes measure."""
 
     name: str
     predictions: Predictions
+    field: MeasuredField | None = None
+
+    @classmethod
+    def of(cls, look: Look) -> "Shown":
+        return cls(f"Trial {look.facts.trial}", look.predictions, look.facts.field)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A clip in colour, uint8 (T, H, W, 3): what happened, what each target saw and then foretold, how wrong it was."""
+
+    true: np.ndarray
+    told: list[np.ndarray]
+    errors: list[np.ndarray]
+    scales: tuple[ColourScale, ...] = ()
 
 
 def strips(looks: Sequence[Look]) -> list[Strip]:
-    """The clips that were kept, the best of the first look first; other looks are shown where they are at the same."""
+    """The clips that were kept, the one that the first look predicts best first; others are shown beside it."""
     if not looks:
         return []
     first = looks[0]
-    same = [look for look in looks if look.facts.kept == first.facts.kept][:MOST_SHOWN]
-    shown = [Shown(f"Trial {look.facts.trial}", look.predictions) for look in same]
+    shown = [Shown.of(look) for look in side_by_side(looks, MOST_SHOWN)]
     order = np.argsort(first.predictions.mse, kind="stable")
     words = {1: ("The one",), 2: ("Best", "Worst")}.get(len(order), ("Best", *["Between"] * (len(order) - 2), "Worst"))
     words = ("Best", "Median", "Worst") if len(order) == 3 else words
@@ -88,28 +106,21 @@ def strips(looks: Sequence[Look]) -> list[Strip]:
 
 def strip(shown: Sequence[Shown], clip: int, title: str) -> Strip:
     """All are predictions for the same clips."""
-    length = shown[0].predictions.input_length
-    frames_THWC, valid = shown[0].predictions.clips[clip], shown[0].predictions.valid
-    futures = [each.predictions.predicted[clip, length - 1 :] for each in shown]
-    true_THWC = frames_THWC[length:]
-    errors = [inferno(np.abs(true_THWC.astype(int) - future.astype(int)).mean(axis=-1)) for future in futures]
-    if valid is not None:
-        missing_THW = ~valid[clip].all(axis=-1)
-        frames_THWC = np.where(missing_THW[..., None], MISSING_GREY, frames_THWC).astype(np.uint8)
-        true_THWC = frames_THWC[length:]
-        for error_THWC in errors:
-            error_THWC[missing_THW[length:]] = MISSING_GREY
-    observed, future = thinned(length), thinned(len(true_THWC))
-    numbers = future + 1 + length
+    predictions, field = shown[0].predictions, shown[0].field
+    length, drawn = predictions.input_length, draw(shown, clip)
+    if field is not None and field.values[predictions.clips[clip].max()] < (least := drawn.scales[0].bounds[0]):
+        title += f", below {least:g} {field.unit} throughout"
+    observed, future = thinned(length), length + thinned(len(drawn.true) - length)
     rows = [
-        picture_row("Observed", frames_THWC[observed], observed + 1, "what the network was shown"),
-        picture_row("True", true_THWC[future], numbers, "what happened next"),
+        picture_row("Observed", drawn.true[observed], observed + 1, "what the network was shown"),
+        picture_row("True", drawn.true[future], future + 1, "what happened next"),
     ]
-    for each, predicted_THWC, error_THWC in zip(shown, futures, errors, strict=True):
+    wrong = "orange is too low, purple too high" if drawn.scales else "absolute difference, bright is wrong"
+    for each, told_THWC, error_THWC in zip(shown, drawn.told, drawn.errors, strict=True):
         name = "Predicted" if len(shown) == 1 else each.name
-        rows.append(picture_row(name, predicted_THWC[future], numbers, f"what {each.name.lower()} predicted"))
-        rows.append(picture_row("Error", error_THWC[future], numbers, "absolute difference, bright is wrong"))
-    moving = _animation_frames(frames_THWC, futures, errors[0] if len(shown) == 1 else None, length)
+        rows.append(picture_row(name, told_THWC[future], future + 1, f"what {each.name.lower()} predicted"))
+        rows.append(picture_row("Error", error_THWC[future], future + 1, wrong))
+    moving = _animation_frames(drawn, length, with_error=len(shown) == 1)
     panels = ("true", "predicted", "error") if len(shown) == 1 else ("true", *(each.name.lower() for each in shown))
     return Strip(
         title=title,
@@ -117,16 +128,40 @@ def strip(shown: Sequence[Shown], clip: int, title: str) -> Strip:
         columns=max(len(observed), len(future)),
         rows=tuple(rows),
         panels=panels,
-        animation=_animated_uri(moving),
+        animation=_animated_uri(moving, exact=bool(drawn.scales)),
         still=png_uri(moving[-1]),
+        scales=drawn.scales,
     )
+
+
+def draw(shown: Sequence[Shown], clip: int) -> Drawn:
+    """All are predictions for the same clips."""
+    predictions, field = shown[0].predictions, shown[0].field
+    true_THWC, length = predictions.clips[clip], predictions.input_length
+    told = [np.concatenate([true_THWC[:length], each.predictions.predicted[clip, length - 1 :]]) for each in shown]
+    if field is not None:
+        colours = FieldColours.of(field)
+        errors = [colours.paint_difference(told_THWC, true_THWC) for told_THWC in told]
+        painted = [colours.paint(told_THWC) for told_THWC in told]
+        drawn = Drawn(colours.paint(true_THWC), painted, errors, colours.scales)
+    else:
+        errors = [inferno(np.abs(true_THWC.astype(int) - told_THWC).mean(axis=-1)) for told_THWC in told]
+        drawn = Drawn(as_rgb(true_THWC).copy(), [as_rgb(told_THWC) for told_THWC in told], errors)
+    if predictions.valid is not None:
+        missing_THW = ~predictions.valid[clip].all(axis=-1)
+        for each in (drawn.true, *errors):
+            each[missing_THW] = MISSING_GREY
+        for told_THWC in drawn.told:
+            told_THWC[:length] = drawn.true[:length]
+        scales = tuple(replace(scale, has_missing=bool(missing_THW.any())) for scale in drawn.scales)
+        drawn = replace(drawn, scales=scales)
+    return drawn
 
 
 def animated_gif(shown: Sequence[Shown], clip: int) -> bytes:
     """The animation of a strip, for programs that know no newer format."""
-    frames_THWC, length = shown[0].predictions.clips[clip], shown[0].predictions.input_length
-    futures = [each.predictions.predicted[clip, length - 1 :] for each in shown]
-    first, *rest = [Image.fromarray(pixels) for pixels in _animation_frames(frames_THWC, futures, None, length)]
+    moving = _animation_frames(draw(shown, clip), shown[0].predictions.input_length)
+    first, *rest = [Image.fromarray(pixels) for pixels in moving]
     file = BytesIO()
     first.save(file, "GIF", save_all=True, append_images=rest, duration=160, loop=0)
     return file.getvalue()
@@ -136,9 +171,8 @@ def thinned(count: int) -> np.ndarray:
     return np.unique(np.linspace(0, count - 1, min(count, MAX_FRAMES)).round().astype(int))
 
 
-def picture_row(label: str, frames_THWC: np.ndarray, numbers: np.ndarray, meaning: str) -> Row:
+def picture_row(label: str, colors_THWC: np.ndarray, numbers: np.ndarray, meaning: str) -> Row:
     """Every frame gets a gap on its right of a fixed share, so that rows of the same page align."""
-    colors_THWC = as_rgb(frames_THWC)
     num, height, width, _ = colors_THWC.shape
     gap = max(1, round(GAP * width / 64))
     canvas = np.zeros((height, num * (width + gap), 4), np.uint8)
@@ -151,25 +185,19 @@ def picture_row(label: str, frames_THWC: np.ndarray, numbers: np.ndarray, meanin
     return Row(label, png_uri(canvas), frames, f"{label}, frames {frames[0]} to {frames[-1]}{step}: {meaning}")
 
 
-def _animation_frames(
-    frames_THWC: np.ndarray, futures: Sequence[np.ndarray], error_THWC: np.ndarray | None, length: int
-) -> list[np.ndarray]:
+def _animation_frames(drawn: Drawn, length: int, *, with_error: bool = False) -> list[np.ndarray]:
     """True, predicted and error side by side; the edge of predictions turns orange where they begin."""
     pictures = []
-    for step, frame_HWC in enumerate(frames_THWC):
-        seen = step < length
-        edge = OBSERVED_EDGE if seen else PREDICTED_EDGE
-        guesses = [frame_HWC if seen else future_THWC[step - length] for future_THWC in futures]
-        panels = [_panel(frame_HWC, OBSERVED_EDGE), *(_panel(guess, edge) for guess in guesses)]
-        if error_THWC is not None:
-            error = np.zeros((*frame_HWC.shape[:2], 3), np.uint8) if seen else error_THWC[step - length]
-            panels.append(_panel(error, OBSERVED_EDGE))
+    for step, true_HWC in enumerate(drawn.true):
+        edge = OBSERVED_EDGE if step < length else PREDICTED_EDGE
+        panels = [_panel(true_HWC, OBSERVED_EDGE), *(_panel(told_THWC[step], edge) for told_THWC in drawn.told)]
+        if with_error:
+            panels.append(_panel(drawn.errors[0][step], OBSERVED_EDGE))
         pictures.append(np.concatenate(panels, axis=1))
     return pictures
 
 
-def _panel(frame_HWC: np.ndarray, edge: tuple[int, int, int]) -> np.ndarray:
-    color_HWC = as_rgb(frame_HWC[None])[0]
+def _panel(color_HWC: np.ndarray, edge: tuple[int, int, int]) -> np.ndarray:
     times = max(1, PANEL // max(color_HWC.shape[:2]))
     color_HWC = color_HWC.repeat(times, axis=0).repeat(times, axis=1)
     framed = np.pad(color_HWC, ((4, 4), (4, 4), (0, 0)))
@@ -198,11 +226,13 @@ def png_uri(pixels: np.ndarray) -> str:
     return _uri("png", file)
 
 
-def _animated_uri(pictures: list[np.ndarray]) -> str:
+def _animated_uri(pictures: list[np.ndarray], *, exact: bool) -> str:
+    """`exact` keeps every colour, which classes need, and blends nothing."""
     file = BytesIO()
     first, *rest = [Image.fromarray(pixels) for pixels in pictures]
     durations = [160] * (len(pictures) - 1) + [900]  # the last frame stays, so that the eye finds the end
-    first.save(file, "WEBP", save_all=True, append_images=rest, duration=durations, loop=0, quality=80, method=4)
+    options = {"lossless": True} if exact else {"quality": 80, "method": 4}
+    first.save(file, "WEBP", save_all=True, append_images=rest, duration=durations, loop=0, **options)
     return _uri("webp", file)
 
 

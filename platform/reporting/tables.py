@@ -6,7 +6,7 @@ from typing import Any
 from platform.results.drawn import DrawnSource
 from platform.results.effects import MIN_FOR_INTERVAL, SourceEffect
 from platform.results.ranking_file import RankedSource
-from platform.results.record import TrialRecord, flatten
+from platform.results.record import TrialRecord
 from platform.results.scores import (
     NARROW,
     SHOWN_FIRST,
@@ -18,23 +18,19 @@ from platform.results.scores import (
     signed_number,
 )
 from platform.results.serving import read_totals, serving_rows
+from platform.results.settings_text import effective
 from platform.results.summary import RunSummary
 
-ONLY_WITH_SOURCES = ("tmu.", "distil.", "feed")
 
-
-def setting_rows(best: TrialRecord) -> list[tuple[str, str]]:
+def setting_rows(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Those that have an effect."""
     names = {"sources": "distils from", "start": "starts from"}
-    return [(names.get(key, key), text) for key, text in _settings_of(best).items() if text != "–"]
+    return [(names.get(key, key), text) for key, text in _texts_of(settings).items() if text != "–"]
 
 
-def _settings_of(record: TrialRecord) -> dict[str, str]:
-    """Dotted names as in the YAML; a dash where a setting has no effect, as without sources there is no gate."""
-    cells = {}
-    for key, value in flatten(record.settings).items():
-        idle = not record.sources and key.startswith(ONLY_WITH_SOURCES)
-        cells[key] = "–" if idle else cell(value) or "no source"
-    return cells
+def _texts_of(settings: Mapping[str, Any]) -> dict[str, str]:
+    """A dash where a setting has no effect."""
+    return {key: cell(value) or "no source" for key, value in effective(settings).items()}
 
 
 def cell(value: Any) -> str:
@@ -45,20 +41,6 @@ def cell(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(cell(inner) for inner in value)
     return str(value)
-
-
-def score_rows(summary: RunSummary) -> list[dict[str, str]]:
-    """A row a protocol: the best trial on validation, beside copying the last frame."""
-    if (best := summary.best) is None:
-        return []
-    return [
-        {
-            "name": score(name).axis,
-            "validation": score(name).text(best.metrics[name]),
-            "floor": score(name).text(best.last_frame.get(name)),
-        }
-        for name in shown(best.metrics)
-    ]
 
 
 def effect_row(summary: RunSummary, effect: SourceEffect) -> dict[str, str]:
@@ -110,7 +92,7 @@ def trials_table(summary: RunSummary) -> dict[str, Any]:
     """Columns that differ between trials; what all share stands once, below the table."""
     if not summary.records:
         return {"columns": [], "rows": [], "shared": []}
-    cells = [_settings_of(record) for record in summary.records]
+    cells = [_texts_of(record.settings) for record in summary.records]
     keys = list(dict.fromkeys(key for row in cells for key in row))
     values = {key: {row.get(key, "–") for row in cells} for key in keys}
     varying = [key for key in keys if len(values[key] - {"–"}) > 1 or key == "sources"]
@@ -135,6 +117,29 @@ def trials_table(summary: RunSummary) -> dict[str, Any]:
         for record, row in zip(summary.records, cells, strict=True)
     ]
     return {"columns": columns, "rows": rows, "shared": shared}
+
+
+def beside_each_other(
+    summary: RunSummary, records: Sequence[TrialRecord]
+) -> tuple[list[tuple[str, ...]], list[tuple[str, str]]]:
+    """Rows of (name, a text a trial): scores, effort and the settings that differ; then the settings that all share."""
+    names = dict.fromkeys(name for record in records for name in record.metrics)
+    measured = [objective.name for objective in summary.objectives]
+    measured += [name for name in shown(names) if name not in measured]
+    rows = [("state", *(record.state for record in records))]
+    for measure in map(score, measured):
+        rows.append((measure.axis, *(measure.text(record.metrics.get(measure.name)) for record in records)))
+    rows.append(("epochs", *(str(record.epochs) for record in records)))
+    rows.append(("training", *(readable_time(record.duration_s) for record in records)))
+    settings = [_texts_of(record.settings) for record in records]
+    shared = []
+    for name in dict.fromkeys(name for each in settings for name in each):
+        values = tuple(each.get(name, "–") for each in settings)
+        if len(set(values)) > 1 or len(records) == 1:
+            rows.append((name, *values))
+        else:
+            shared.append((name, values[0]))
+    return rows, shared
 
 
 def cost_rows(summary: RunSummary) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ from platform.reporting.confirmed_table import print_confirmed
 from platform.reporting.page import title
 from platform.reporting.verdict import caveats, verdict
 from platform.results.findings import Findings
+from platform.results.ranking import ranked
 from platform.results.scores import SHOWN_FIRST, readable_time, score
 from platform.results.settings_text import setting_text
 
@@ -29,14 +30,13 @@ def print_findings(findings: Findings, console: Console) -> None:
     for note in (*caveats(summary), *findings.missing):
         console.print(f"[yellow]note:[/] {escape(note)}", soft_wrap=True)
     measure = summary.score
-    scored = [record for record in summary.records if summary.value(record) is not None]
-    ranked = sorted(scored, key=lambda r: (r.state != "finished", measure.signed(summary.value(r) or 0.0)))
-    if not ranked:
+    ranking = ranked(summary.records, measure)
+    if not ranking:
         return
-    names = [name for name in dict.fromkeys((measure.name, *SHOWN_FIRST)) if any(name in r.metrics for r in ranked)]
+    names = [name for name in dict.fromkeys((measure.name, *SHOWN_FIRST)) if any(name in r.metrics for r in ranking)]
     table = Table("trial", "state", *names, "epochs", "time", "settings", box=None, header_style="bold")
     table.title, table.title_justify = f"the best of {len(summary.records)} trials, validation clips", "left"
-    for record in ranked[:TOP]:
+    for record in ranking[:TOP]:
         scores = (score(name).text(record.metrics.get(name)) for name in names)
         told = (str(record.epochs), readable_time(record.duration_s), setting_text(record.settings))
         table.add_row(str(record.trial), record.state, *scores, *map(escape, told))

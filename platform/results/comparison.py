@@ -145,6 +145,12 @@ class Comparison:
     def epochs(self) -> int:
         return _training(self.summary).epochs
 
+    @property
+    def num_planned(self) -> int:
+        """Trials: a setting and seed each."""
+        seeds = self.summary.config["compare"].get("seeds")
+        return len(self.rows) * seeds if isinstance(seeds, int) else len(self.summary.records)
+
 
 def _finished(records: Sequence[TrialRecord]) -> tuple[TrialRecord, ...]:
     return tuple(r for r in records if r.state == "finished" and "mse" in r.metrics)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from platform.config.bounded import Refused, read_json
+from platform.config.bounded import FILE_NAME, Refused, read_json
 from platform.config.errors import UserError
 from platform.config.model import Model
 from platform.results.record import Settings, TrialNumber
@@ -22,7 +22,7 @@ class PlannedSetting(Model):
     """One setting. `trial` is the search's whose settings these are, but for what `changed` says; None where no trial
     had them."""
 
-    name: Annotated[str, Field(pattern=r"^\w[\w-]{0,127}$")]
+    name: Annotated[str, Field(pattern=FILE_NAME.pattern)]
     role: Role
     trial: TrialNumber
     changed: str = ""

@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from platform.config.errors import UserError
+from platform.config.trial import SCRATCH
 from platform.results.comparison import Interval
 from platform.results.confirm_plan import PlannedSetting, Role, read_plan
 from platform.results.paired import PairedDifference, holm, paired_difference
@@ -25,7 +26,7 @@ SIGNIFICANT = 0.05
 ROLES: dict[Role, str] = {
     "best": "distils, one of the search's best",
     "scratch": "from scratch",
-    "control": "same network, imitates nothing",
+    "control": "imitates nothing, else the same as its trial",
     "finetune": "starts from a source's weights",
     "all": "all sources",
     "single": "best single source",
@@ -47,8 +48,35 @@ class ConfirmedSetting:
         return self.planned.name
 
     @property
+    def what(self) -> str:
+        """In words, the role that it plays."""
+        is_without = self.planned.role == "best" and not self.sources
+        return "one of the search's best, without a source" if is_without else ROLES[self.planned.role]
+
+    @property
     def sources(self) -> tuple[str, ...]:
         return tuple(self.planned.settings.get("sources", ()))
+
+    @property
+    def start(self) -> str:
+        """`scratch`, or the source whose weights it begins with."""
+        return str(self.planned.settings.get("start", SCRATCH))
+
+    @property
+    def method(self) -> str:
+        """`distilling from a and b, started from the weights of a`."""
+        from_weights = self.start != SCRATCH
+        if self.sources:
+            started = f", started from the weights of {self.start}," if from_weights else ""
+            return f"distilling from {_listed(self.sources)}{started}"
+        return f"starting from the weights of {self.start}" if from_weights else "training from scratch"
+
+    def is_control_of(self, other: "ConfirmedSetting") -> bool:
+        """The same settings but for the weight of what is imitated, which is zero."""
+        distil = other.planned.settings.get("distil")
+        if self.planned.role != "control" or not isinstance(distil, dict):
+            return False
+        return self.planned.settings == other.planned.settings | {"distil": distil | {"weight": 0.0}}
 
     @cached_property
     def scores(self) -> dict[str, Interval]:
@@ -83,8 +111,9 @@ class ConfirmedSetting:
 
 @dataclass(frozen=True)
 class Contrast:
-    """The chosen setting's score minus that of `other`. `p` is corrected for the number of contrasts."""
+    """The score of `mine` minus that of `other`. `p` is corrected for the number of contrasts."""
 
+    mine: ConfirmedSetting
     other: ConfirmedSetting
     found: PairedDifference
     p: float
@@ -96,39 +125,57 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Confirmed:
-    """A confirmation as its folder has it, whole or not. `measure` is the score that is compared."""
+    """A confirmation as its folder has it, whole or not. `measure` is the score that is compared.
+
+    `contrasts` are those of the chosen setting with each other one, but for controls that are not its own; `finetuned`
+    is that of the best setting which starts from a source's weights with scratch. All are corrected together.
+    """
 
     folder: RunFolder
     measure: Score
     settings: tuple[ConfirmedSetting, ...]
     chosen: ConfirmedSetting | None
     contrasts: tuple[Contrast, ...]
+    finetuned: Contrast | None
     num_seeds: int
     left_out: Mapping[str, str]
     missing: tuple[str, ...]
+    is_readable: bool  # what was trained; else it may be whole, and nobody can tell
 
     @classmethod
     def read(cls, search: RunFolder, objective: str, num_seeds: int) -> "Confirmed | None":
         """That of a search whose first objective is given; None where none has begun. Raises UserError for a plan that
         cannot be read; whatever else is damaged is in `missing`."""
-        folder, missing = RunFolder(search.confirm), list[str]()
+        folder, missing = search.confirmation, list[str]()
         try:
             plan = read_plan(folder.confirm_plan)
         except FileNotFoundError:
             return None
-        records: list[TrialRecord] = []
+        records, is_readable = list[TrialRecord](), True
         try:
             records = read_results(folder.results) if folder.results.is_file() else []
         except UserError as error:
             missing.append(str(error))
+            is_readable = False
         settings = tuple(
             _setting(planned, _of(records, number, len(plan.settings)), folder, objective, missing)
             for number, planned in enumerate(plan.settings)
         )
         measure = score(objective if _is_per_clip(objective, settings) else "mse")
         chosen = _chosen(settings, score(objective))
-        contrasts = _contrasts(chosen, settings, measure) if chosen is not None else ()
-        return cls(folder, measure, settings, chosen, contrasts, num_seeds, plan.left_out, tuple(missing))
+        contrasts, finetuned = _contrasts(chosen, _finetuned(settings, score(objective)), settings, measure)
+        return cls(
+            folder=folder,
+            measure=measure,
+            settings=settings,
+            chosen=chosen,
+            contrasts=contrasts,
+            finetuned=finetuned,
+            num_seeds=num_seeds,
+            left_out=plan.left_out,
+            missing=tuple(missing),
+            is_readable=is_readable,
+        )
 
     @property
     def num_tested(self) -> int:
@@ -138,31 +185,66 @@ class Confirmed:
     def is_whole(self) -> bool:
         return self.num_tested == len(self.settings) * self.num_seeds
 
+    @property
+    def num_compared(self) -> int:
+        return len(self.contrasts) + (self.finetuned is not None)
+
+    @property
+    def settled(self) -> ConfirmedSetting | None:
+        """The chosen setting, once all are trained and tested."""
+        return self.chosen if self.is_whole else None
+
     def against(self, *roles: Role) -> tuple[Contrast, ...]:
         return tuple(contrast for contrast in self.contrasts if contrast.other.planned.role in roles)
 
     @property
     def verdict(self) -> str:
         """One sentence with effect, interval and n; it says so where no difference was found, or none can be told."""
+        if not self.is_readable:
+            return f"What was confirmed cannot be told: {self.folder.results} is damaged."
         if self.chosen is None:
             return "Nothing is confirmed yet: no setting has been trained and tested with all its seeds."
         rivals = self.against("scratch")
-        who = (
-            f"distilling from {_listed(self.chosen.sources)}" if self.chosen.sources else f"setting {self.chosen.name}"
-        )
+        who = self.chosen.method
         if not rivals:
             return f"Nothing can be said of {who}: training from scratch was not tested beside it."
-        return self.sentence(rivals[0], who)
+        sentence = self.sentence(rivals[0], who)
+        if (control := self.equal_control) is not None:
+            low, high = map(signed_number, control.found.interval)
+            sentence = f"{sentence[:-1]}; but the same network without imitation was not found to be worse"
+            sentence += f" ({signed_number(control.found.mean)}, 95{NARROW}% interval {low} to {high})."
+        return sentence
+
+    @property
+    def other_verdict(self) -> str | None:
+        """On the other way of transfer, to start from a source's weights; None where the first sentence is about it, or
+        it was not tested."""
+        if self.finetuned is None:
+            return None
+        return self.sentence(self.finetuned, self.finetuned.mine.method)
+
+    @property
+    def equal_control(self) -> Contrast | None:
+        """The control, where the chosen setting is better than scratch and not found to be better than that: then it is
+        not imitation that helps."""
+        scratch, control = self.against("scratch"), self.against("control")
+        if not (scratch and control and self.is_better(scratch[0])) or self.is_better(control[0]):
+            return None
+        return control[0]
+
+    def is_better(self, contrast: Contrast) -> bool:
+        """`contrast.mine` is, clearly."""
+        return contrast.is_clear and self.measure.signed(contrast.found.mean) < 0
 
     def sentence(self, contrast: Contrast, who: str) -> str:
-        """How the chosen setting, called `who`, differs from another."""
+        """How `contrast.mine`, called `who`, differs from another."""
         found, measure = contrast.found, self.measure
         low, high = found.interval
         n = (
             f"{found.num_seeds} seeds, {found.num_clips:,} clips of {found.num_videos:,} videos, "
             f"p{NARROW}{p_text(contrast.p)}"
         )
-        if (count := len(self.contrasts)) > 1:
+        if (count := self.num_compared) > 1:
             n += f" corrected for {count} comparisons"
         rival, label = _RIVALS[contrast.other.planned.role], f"the test {measure.label}"
         if not contrast.is_clear:
@@ -183,7 +265,7 @@ class Confirmed:
 
 def read_confirmed(summary: RunSummary) -> Confirmed | None:
     """Raises UserError as `Confirmed.read`."""
-    told = RunFolder(summary.folder.confirm)
+    told = summary.folder.confirmation
     seeds = 1
     if told.config.is_file():
         compare = RunSummary.read(told.path).config.get("compare")
@@ -195,7 +277,7 @@ def read_confirmed(summary: RunSummary) -> Confirmed | None:
 _RIVALS: dict[Role, str] = {
     "best": "another of the search's best settings",
     "scratch": "training from scratch",
-    "control": "the same network that imitates nothing",
+    "control": "the control, which imitates nothing",
     "finetune": "starting from a source's weights",
     "all": "distilling from all sources",
     "single": "distilling from the best single source",
@@ -246,21 +328,40 @@ def _chosen(settings: Sequence[ConfirmedSetting], objective: Score) -> Confirmed
     return ranked[0] if ranked else None
 
 
-def _contrasts(chosen: ConfirmedSetting, settings: Sequence[ConfirmedSetting], measure: Score) -> tuple[Contrast, ...]:
+def _finetuned(settings: Sequence[ConfirmedSetting], objective: Score) -> ConfirmedSetting | None:
+    """By validation, the best of those that start from a source's weights and distil nothing."""
+    trained = [s for s in settings if s.tested and s.validation is not None and not s.sources and s.start != SCRATCH]
+    return min(trained, key=lambda s: objective.signed(s.validation or 0.0), default=None)
+
+
+def _contrasts(
+    chosen: ConfirmedSetting | None,
+    finetuned: ConfirmedSetting | None,
+    settings: Sequence[ConfirmedSetting],
+    measure: Score,
+) -> tuple[tuple[Contrast, ...], Contrast | None]:
+    """Those of `chosen` with each other setting, and that of `finetuned` with scratch where it is another."""
     pairs = []
-    for other in settings:
-        if other is chosen:
-            continue
-        seeds = sorted(chosen.tested.keys() & other.tested.keys())
-        both = [(chosen.tested[seed], other.tested[seed]) for seed in seeds]
-        if not both or len({tested.clips for pair in both for tested in pair}) != 1:
-            continue
-        try:
-            rows = [mine.values(measure.name) - theirs.values(measure.name) for mine, theirs in both]
-        except KeyError:
-            continue
-        found = paired_difference(np.array(rows), both[0][0].videos)
-        if found is not None:
-            pairs.append((other, found))
-    corrected = holm([found.p for _, found in pairs])
-    return tuple(Contrast(other, found, p) for (other, found), p in zip(pairs, corrected, strict=True))
+    if chosen is not None:
+        rivals = [each for each in settings if each is not chosen]
+        pairs = [(chosen, each) for each in rivals if each.planned.role != "control" or each.is_control_of(chosen)]
+    scratch = next((each for each in settings if each.planned.role == "scratch"), None)
+    if finetuned is not None and scratch is not None and finetuned is not chosen:
+        pairs.append((finetuned, scratch))
+    found = [(*pair, difference) for pair in pairs if (difference := _difference(*pair, measure)) is not None]
+    corrected = holm([difference.p for *_, difference in found])
+    contrasts = tuple(Contrast(*each, p) for each, p in zip(found, corrected, strict=True))
+    of_chosen = tuple(contrast for contrast in contrasts if contrast.mine is chosen)
+    return of_chosen, next((contrast for contrast in contrasts if contrast.mine is not chosen), None)
+
+
+def _difference(mine: ConfirmedSetting, other: ConfirmedSetting, measure: Score) -> PairedDifference | None:
+    """None where they share no seed, or were not tested on the same clips."""
+    both = [(mine.tested[seed], other.tested[seed]) for seed in sorted(mine.tested.keys() & other.tested.keys())]
+    if not both or len({tested.clips for pair in both for tested in pair}) != 1:
+        return None
+    try:
+        rows = [one.values(measure.name) - two.values(measure.name) for one, two in both]
+    except KeyError:
+        return None
+    return paired_difference(np.array(rows), both[0][0].videos)

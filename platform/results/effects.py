@@ -13,7 +13,8 @@ import numpy as np
 from platform.results.summary import RunSummary
 
 MIN_FOR_INTERVAL = 4  # trials on each side; a bootstrap of fewer pretends to know
-NUM_RESAMPLES = 4000
+MOST_RESAMPLES, FEWEST_RESAMPLES = 4000, 1000
+MOST_DRAWN = 1_000_000  # scores for one source: from 250 trials on there are fewer resamples, which differ less
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def pair_effects(summary: RunSummary, *, seed: int = 0) -> list[PairEffect]:
         known = all(len(cell) for cell in cells)
         interval = None
         if min(map(len, cells)) >= MIN_FOR_INTERVAL:
-            means = np.array([_resampled(cell, generator) for cell in cells])
+            means = np.array([_resampled(cell, _num_resamples(summary), generator) for cell in cells])
             interval = _interval(signs @ means)
         effects.append(
             PairEffect(
@@ -111,7 +112,7 @@ def pair_effects(summary: RunSummary, *, seed: int = 0) -> list[PairEffect]:
 def _group(
     summary: RunSummary, source: str, inside: bool, generator: np.random.Generator
 ) -> tuple[Group, np.ndarray | None]:
-    """The group, and the means of its resamples (NUM_RESAMPLES,) where it is large enough for an interval."""
+    """The group, and the means of its resamples where it is large enough for an interval."""
     scored = [
         (r.trial, value)
         for r in summary.finished
@@ -121,7 +122,7 @@ def _group(
     stopped = sum((source in r.sources) == inside for r in summary.in_state("stopped"))
     means = None
     if len(scores) >= MIN_FOR_INTERVAL:
-        means = _resampled(scores, generator)
+        means = _resampled(scores, _num_resamples(summary), generator)
     group = Group(
         scores=tuple(scores.tolist()),
         trials=tuple(trial for trial, _ in scored),
@@ -132,9 +133,14 @@ def _group(
     return group, means
 
 
-def _resampled(scores: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """Means of NUM_RESAMPLES resamples."""
-    return np.asarray(scores[generator.integers(len(scores), size=(NUM_RESAMPLES, len(scores)))].mean(axis=1))
+def _resampled(scores: np.ndarray, num: int, generator: np.random.Generator) -> np.ndarray:
+    """Means of `num` resamples."""
+    drawn = generator.integers(len(scores), size=(num, len(scores)), dtype=np.int32)
+    return np.asarray(scores[drawn].mean(axis=1))
+
+
+def _num_resamples(summary: RunSummary) -> int:
+    return min(max(MOST_DRAWN // max(len(summary.finished), 1), FEWEST_RESAMPLES), MOST_RESAMPLES)
 
 
 def _interval(means: np.ndarray) -> tuple[float, float]:

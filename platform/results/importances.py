@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from platform.config.errors import UserError
-from platform.config.study import study_url
+from platform.results.read_study import read_storage
 from platform.results.run_folder import RunFolder
-from platform.results.shared_study import SharedStudy, read_shared_study
-from platform.results.study_file import connecting
+from platform.results.shared_study import read_shared_study
 
 MIN_TRIALS = 8
 ROUGH_BELOW = 30
@@ -42,17 +41,18 @@ def importances(folder: RunFolder) -> Importances:
 
     where = "study.db" if shared is None else f"in the database of {shared.storage}"
     try:
-        storage = optuna.storages.RDBStorage(*_to_read(folder, shared), skip_table_creation=True)
-        names = optuna.get_all_study_names(storage)[:1] if shared is None else [shared.name]
-        study = optuna.load_study(study_name=names[0], storage=storage) if names else None
-        trials = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,)) if study else []
+        storage, name = read_storage(folder)
+        study = optuna.load_study(study_name=name, storage=storage)
+        trials = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
         scores = [float(trial.values[0]) for trial in trials]
         num_numbers = len(trials) * max((_width(trial) for trial in trials), default=0)
+    except FileNotFoundError:
+        return Importances({}, 0, f"The study ({where}) holds nothing yet.")
     except UserError as error:
         return Importances({}, 0, f"The study ({where}) is not read: {error}")
     except (SQLAlchemyError, optuna.exceptions.OptunaError, *_ODD):
         return Importances({}, 0, f"The study ({where}) cannot be read as one that Optuna stored.")
-    if study is None or len(trials) < MIN_TRIALS:
+    if len(trials) < MIN_TRIALS:
         return Importances(
             {}, len(trials), f"Too few finished trials to tell: {len(trials)}, at least {MIN_TRIALS} needed."
         )
@@ -70,15 +70,6 @@ def importances(folder: RunFolder) -> Importances:
     if not any(shares.values()):
         return Importances({}, len(trials), "No setting differs between all the finished trials.")
     return Importances({name: share for name, share in shares.items() if share > 0}, len(trials))
-
-
-def _to_read(folder: RunFolder, shared: SharedStudy | None) -> tuple[str, dict[str, Any]]:
-    """A database, and how it is opened. Raises UserError as `study_url`, Refused and sqlite3.Error as `connecting`."""
-    from sqlalchemy.pool import NullPool
-
-    if shared is not None:
-        return study_url(shared.storage).render_as_string(hide_password=False), {"poolclass": NullPool}
-    return "sqlite://", {"poolclass": NullPool, "creator": connecting(folder.study)}
 
 
 def _width(trial: Any) -> int:

@@ -16,7 +16,7 @@ from platform.config.model import Model
 
 MOST_BYTES = 8 << 20  # a line has 150
 
-IncidentKind = Literal["resumed", "trial", "hung", "node", "study", "budget", "look"]
+IncidentKind = Literal["resumed", "trial", "hung", "node", "study", "budget", "look", "storage"]
 
 
 class Incident(Model):

@@ -4,11 +4,12 @@ All trials of a run are looked at on the same clips, so that they stand side by 
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import Field, FiniteFloat
+from pydantic import Field, FiniteFloat, field_validator
 
 from platform.config.bounded import Refused, parse_json
 from platform.config.model import Model
@@ -33,6 +34,21 @@ class SourceLook(Model):
     worth: tuple[FiniteFloat, ...]
 
 
+class MeasuredField(Model):
+    """What the pictures of a radar show: the value in `unit` of each byte, and how far apart frames are."""
+
+    unit: Annotated[str, Field(max_length=40)]  # mm/h, dBZ, VIL level
+    values: Annotated[tuple[Annotated[float, Field(ge=-1e6, le=1e6)], ...], Field(min_length=256, max_length=256)]
+    step_s: Annotated[int, Field(gt=0, lt=1 << 62)] | None = None  # seconds from frame to frame; None: not known
+
+    @field_validator("values")
+    @classmethod
+    def _rise(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        if values[0] == values[-1] or any(one > other for one, other in pairwise(values)):
+            raise ValueError("the values of bytes 0 to 255 do not rise")
+        return values
+
+
 class LookFacts(Model):
     """All of a look that is not an array."""
 
@@ -43,11 +59,13 @@ class LookFacts(Model):
     clips: tuple[str, ...]  # the names of all that were looked at
     kept: tuple[str, ...]  # of those whose frames are kept
     mse: tuple[FiniteFloat, ...]  # of each of `clips`
-    horizon: dict[str, tuple[FiniteFloat | None, ...]]  # a score after each predicted frame, mean over clips
+    # A score of each predicted frame, mean over clips; csi_T of all clips pooled, None where nothing was an event.
+    horizon: dict[str, tuple[FiniteFloat | None, ...]]
     floor: dict[str, tuple[FiniteFloat | None, ...]]  # the same for copying the last observed frame
     layers: tuple[int, ...] = ()  # that are TMUs
     sources: dict[str, SourceLook] = {}
     all_shut: tuple[FiniteFloat, ...] = ()  # the mse of each clip with every gate shut, minus that with all open
+    field: MeasuredField | None = None  # None: pictures, or a look of an earlier release
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from platform.results.look import Look
 from platform.results.looks import read_looks
 from platform.results.predictions import Predictions
 from platform.results.record import TrialRecord, trials_table
+from platform.results.stored_run import fetched_run
 from platform.results.summary import RunSummary
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ class Run:
 
     @property
     def best(self) -> TrialRecord | None:
-        """The best finished trial by the first objective."""
+        """The best finished trial of the search by the first objective; the setting that was confirmed may be that of
+        another: `confirmed.settled`."""
         return self.summary.best
 
     @property
@@ -63,10 +65,15 @@ class Run:
 
     def network(self) -> "VideoPredictor":
         """The best target, frozen, float32, on the CPU: `network(frames, input_length=10).frames`, where frames are
-        float32 (N, T, C, H, W) in [0, 1]. Raises UserError where the search has written none yet, or it was changed."""
+        float32 (N, T, C, H, W) in [0, 1]. That of the confirmed setting, where a confirmation is whole.
+
+        Raises UserError where the search has written none yet, or it was changed.
+        """
         from platform.bank.bank import Bank
 
-        folder = self.summary.folder
+        search = self.summary.folder
+        confirmed = search.confirmation
+        folder = confirmed if confirmed.best.is_dir() else search
         if not folder.best.is_dir():
             raise UserError(f"{folder.path} has no {folder.best.name}/ yet: it is written when the search ends.")
         return Bank(folder.path).load(folder.best.name)
@@ -75,7 +82,8 @@ class Run:
     def looks(self) -> tuple[Look, ...]:
         """Closely at the best trials, the best first: predictions for a few validation clips, scores over the horizon,
         how open each source's gate was and what it was worth."""
-        return read_looks(self.summary, [])
+        settled = None if self.confirmed is None else self.confirmed.settled
+        return read_looks(self.summary, [], first=None if settled is None else settled.planned.trial)
 
     @property
     def predictions(self) -> Predictions:
@@ -86,5 +94,8 @@ class Run:
 
 
 def open_run(path: str | Path) -> Run:
-    """The run in the folder `path`, also while it runs or was cut short. Raises UserError for what is no run folder."""
-    return Run(RunSummary.read(Path(path)))
+    """The run in the folder `path`, or at a URI (`s3://bucket/runs/kth`), also while it runs or was cut short.
+
+    Raises UserError for what is no run folder.
+    """
+    return Run(RunSummary.read(fetched_run(path).path))

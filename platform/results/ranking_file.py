@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field, FiniteFloat, RootModel
 
 from platform.config.bounded import Refused, read_json
+from platform.config.errors import UserError
 from platform.config.model import Model
 from platform.results.replacing import replace_text
 
@@ -29,8 +30,10 @@ def write_ranking(path: Path, ranking: tuple[RankedSource, ...]) -> None:
 
 
 def read_ranking(path: Path) -> tuple[RankedSource, ...]:
-    """Empty where the search ranked nothing, or the file is damaged."""
+    """Empty where the search ranked nothing. Raises UserError for a file that is damaged."""
     try:
         return read_json(path, _Ranking).root
-    except (OSError, Refused):
+    except FileNotFoundError:
         return ()
+    except (OSError, Refused) as fault:
+        raise UserError(f"{path.name} {fault}; the ranking of sources before the search is not shown.") from None

@@ -24,7 +24,7 @@ from pydantic import (
     NonNegativeInt,
 )
 
-from platform.config.bounded import Refused, num_signs, parse_json
+from platform.config.bounded import FILE_NAME, Refused, num_signs, parse_json
 from platform.config.errors import UserError
 from platform.config.model import Model
 from platform.results.replacing import replacing
@@ -74,7 +74,7 @@ def _checked(settings: dict[str, Any]) -> dict[str, Any]:
 Scores = Annotated[dict[str, float], BeforeValidator(_without_nan)]
 Settings = Annotated[dict[str, Any], BeforeValidator(_plain), AfterValidator(_checked)]  # a dumped TrialSettings
 TrialNumber = Annotated[int, Field(ge=0, lt=1 << 63)]
-TrialId = Annotated[str, Field(pattern=r"^\w[\w.-]{0,127}$")]  # a folder below `trials/`, and none elsewhere
+TrialId = Annotated[str, Field(pattern=FILE_NAME.pattern)]  # a folder below `trials/`, and none elsewhere
 
 
 class TrialRecord(Model):
@@ -143,8 +143,12 @@ def trials_table(records: Iterable[TrialRecord], *, sources: Sequence[str] = ())
     return pa.table({name: _column(values) for name, values in (columns | last).items()})
 
 
-def read_results(path: Path) -> list[TrialRecord]:
-    """The trials in order of their numbers, equal to what was written.
+Known = dict[str, TrialRecord]  # by their texts
+
+
+def read_results(path: Path, known: Known | None = None) -> list[TrialRecord]:
+    """The trials in order of their numbers, equal to what was written. `known`, from an earlier reading, spares the
+    work for trials that have not changed; new ones are put into it.
 
     Raises UserError if the file is missing, damaged, no table of trials, larger than any search makes it, or written
     by a later release.
@@ -155,7 +159,10 @@ def read_results(path: Path) -> list[TrialRecord]:
         texts = _read_texts(path)
         if sum(len(text) for text in texts) > MOST_BYTES or sum(map(num_signs, texts)) > MOST_SIGNS:
             raise Refused("holds more than any search records")
-        return [parse_json(text, TrialRecord) for text in texts]
+        if known is None:
+            return [parse_json(text, TrialRecord) for text in texts]
+        known |= {text: parse_json(text, TrialRecord) for text in texts if text not in known}
+        return [known[text] for text in texts]
     except Refused as fault:
         raise UserError(
             f"{path} cannot be read as a table of trials: it {fault}. Copy it again from where the search ran, or run "

@@ -3,17 +3,31 @@
 import contextlib
 import datetime
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from platform.config.errors import UserError
+from platform.storage.storage import Storage
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The folder of one search. Asking for a path creates nothing."""
+    """The folder of one search. Asking for a path creates nothing.
+
+    Where the run's own place is storage (`remote`), this is a working copy of it, see `stored_run.py`.
+    """
 
     path: Path
+    remote: Storage | None = None
+
+    @property
+    def address(self) -> str:
+        """As a user names the run."""
+        return str(self.path) if self.remote is None else self.remote.uri
+
+    def absolute(self) -> "RunFolder":
+        """For processes that work elsewhere."""
+        return replace(self, path=self.path.absolute())
 
     @property
     def config(self) -> Path:
@@ -51,6 +65,11 @@ class RunFolder:
         return self.path / "running.json"
 
     @property
+    def nodes(self) -> Path:
+        """The nodes of the cluster that it runs on (JSON), see `nodes_file.py`."""
+        return self.path / "nodes.json"
+
+    @property
     def trials(self) -> Path:
         """A folder a trial: TensorBoard, checkpoint, log."""
         return self.path / "trials"
@@ -60,7 +79,7 @@ class RunFolder:
 
     def look(self, trial_id: str) -> Path:
         """A trial looked at closely: predictions, horizon, gates (npz), see `look.py`."""
-        return self.trial(trial_id) / "look.npz"
+        return self.path.joinpath("trials", trial_id, "look.npz")  # in one step: there may be thousands
 
     @property
     def memory(self) -> Path:
@@ -76,6 +95,11 @@ class RunFolder:
     def confirm(self) -> Path:
         """The run folder of this search's confirmation, a comparison."""
         return self.path / "confirm"
+
+    @property
+    def confirmation(self) -> "RunFolder":
+        """The same as a run folder of its own."""
+        return RunFolder(self.confirm, self.remote and self.remote.below(self.confirm.name))
 
     @property
     def confirm_plan(self) -> Path:
@@ -145,8 +169,14 @@ def default_run_path(name: str) -> Path:
 
 
 @contextlib.contextmanager
-def new_run_folder(path: Path) -> Iterator[None]:
-    """The run folder, empty and writable, before anything costly begins; gone again where nothing was put in it."""
+def new_run_folder(folder: RunFolder) -> Iterator[None]:
+    """The run folder, empty and writable, before anything costly begins; gone again where nothing was put in it.
+
+    Its storage likewise, where it has one. Raises UserError where either is not, and where that cannot be reached.
+    """
+    path = folder.path
+    if folder.remote is not None:
+        _refuse_storage_in_use(folder.remote)
     if bad := sorted(set(str(path.absolute())) & set("?#%")):
         raise UserError(
             f"{path} has {' '.join(bad)} in it, which the study's database URL cannot hold. Rename --run-dir."
@@ -165,3 +195,10 @@ def new_run_folder(path: Path) -> Iterator[None]:
     finally:
         if not any(path.iterdir()):
             path.rmdir()
+
+
+def _refuse_storage_in_use(storage: Storage) -> None:
+    if any(not name.startswith(".") for name in storage.files()):
+        raise UserError(f"{storage} is not empty. Give another --run-dir, or go on with it: --resume '{storage.uri}'.")
+    storage.write(".writable", b"")
+    storage.delete(".writable")

@@ -83,7 +83,7 @@ EVENTS = {
     "pod": ("probability of detection", True),
     "far": ("false alarm ratio", False),
 }
-_EVENT = re.compile(rf"({'|'.join(EVENTS)})_([0-9.e+-]+)", re.ASCII)
+_EVENT = re.compile(rf"({'|'.join(EVENTS)})_(-?[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?)", re.ASCII)
 
 
 def summed_up(names: Iterable[str]) -> list[str]:

@@ -1,7 +1,11 @@
-"""The settings of a trial in a line."""
+"""The settings of a trial: which of them have an effect, and all in a line."""
 
 from collections.abc import Mapping
 from typing import Any
+
+from platform.results.record import flatten
+
+ONLY_WITH_SOURCES = ("tmu.", "distil.", "feed")
 
 
 def setting_text(settings: Mapping[str, Any]) -> str:
@@ -15,3 +19,9 @@ def setting_text(settings: Mapping[str, Any]) -> str:
         parts.append(f"distillation {distil['weight']:.3g}")
     parts.append(f"learning rate {settings['learning_rate']:.3g}")
     return " · ".join(parts)
+
+
+def effective(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """By dotted names as in the YAML; None where a setting has no effect, as without sources there is no gate."""
+    idle = ONLY_WITH_SOURCES if not settings.get("sources") else ()
+    return {key: None if key.startswith(idle) else value for key, value in flatten(settings).items()}

@@ -19,7 +19,7 @@ from platform.config.safe_yaml import MOST_BYTES, parse_yaml
 from platform.config.search import rungs
 from platform.results.incidents import Incident, read_incidents
 from platform.results.pareto import pareto_set
-from platform.results.record import TrialRecord, read_results
+from platform.results.record import Known, TrialRecord, read_results
 from platform.results.run_folder import RunFolder
 from platform.results.scores import Score, score
 
@@ -47,7 +47,8 @@ class Provenance(BaseModel):
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What a report shows. `missing` says in sentences what could not be shown."""
+    """What a report shows. `missing` says in sentences what could not be shown; `is_readable`: the trials' table could
+    be read, or is not there yet."""
 
     folder: RunFolder
     records: tuple[TrialRecord, ...]
@@ -55,23 +56,25 @@ class RunSummary:
     provenance: Provenance
     incidents: tuple[Incident, ...] = ()
     missing: tuple[str, ...] = ()
+    is_readable: bool = True
 
     @classmethod
-    def read(cls, path: Path) -> "RunSummary":
-        """Raises UserError only if `path` is no run folder."""
+    def read(cls, path: Path, known: Known | None = None) -> "RunSummary":
+        """`known`: see `read_results`. Raises UserError only if `path` is no run folder."""
         folder = RunFolder(path)
         if not path.is_dir() or not (folder.config.is_file() or folder.results.is_file()):
             raise UserError(_no_run_folder(path))
         missing: list[str] = []
-        records = _read_records(folder, missing)
+        records = _read_records(folder, missing, known)
         config = _read_config(folder, missing)
         return cls(
             folder=folder,
-            records=tuple(records),
+            records=tuple(records or ()),
             config=config,
             provenance=_read_provenance(folder, missing),
             incidents=tuple(_read_incidents(folder, missing)),
             missing=tuple(missing),
+            is_readable=records is not None,
         )
 
     @property
@@ -130,6 +133,11 @@ class RunSummary:
         """The best finished baseline: no source distilled from (it may start from a source's weights)."""
         return self._best_of([r for r in self.finished if not r.sources])
 
+    @cached_property
+    def best_with_sources(self) -> TrialRecord | None:
+        """The best finished trial that distils."""
+        return self._best_of([r for r in self.finished if r.sources])
+
     def _best_of(self, records: Sequence[TrialRecord]) -> TrialRecord | None:
         return min(records, key=lambda r: self.score.signed(r.metrics[self.score.name]), default=None)
 
@@ -182,15 +190,16 @@ def _no_run_folder(path: Path) -> str:
     return f"{path} is no run folder: it holds neither config.yaml nor results.parquet. {hint}"
 
 
-def _read_records(folder: RunFolder, missing: list[str]) -> list[TrialRecord]:
+def _read_records(folder: RunFolder, missing: list[str], known: Known | None) -> list[TrialRecord] | None:
+    """None where they are damaged."""
     if not folder.results.is_file():
         missing.append("No trial has ended yet: results.parquet is not there.")
         return []
     try:
-        return read_results(folder.results)
+        return read_results(folder.results, known)
     except UserError as error:
         missing.append(str(error))
-        return []
+        return None
 
 
 def _read_config(folder: RunFolder, missing: list[str]) -> dict[str, Any]:
@@ -202,7 +211,10 @@ def _read_config(folder: RunFolder, missing: list[str]) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError, OSError, Refused):
         missing.append("config.yaml cannot be read as YAML; names of trials and objectives are guessed.")
         return {}
-    return config if isinstance(config, dict) else {}
+    if not isinstance(config, dict):
+        missing.append("config.yaml holds no configuration; names of trials and objectives are guessed.")
+        return {}
+    return config
 
 
 def _read_provenance(folder: RunFolder, missing: list[str]) -> Provenance:

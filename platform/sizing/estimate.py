@@ -194,7 +194,7 @@ def foretell(plan: SearchPlan, costs: Costs, node: Node, num_nodes: int) -> Fore
     places = trial_resources(config.resources, [has] * num_nodes, len(config.sources)).at_once
     trials, epochs = config.search.trials, config.training.epochs
     waves = math.ceil(trials / places)
-    passes_s = _passes_s(plan, costs)
+    sources_s = source_seconds(plan, costs, node)
     stored = min(1.0, node.store_bytes / plan.memory_bytes) if plan.memory_bytes else 1.0
     asked_again = epochs * math.ceil(trials / num_nodes) - 1
     missing = sum(entry is None for entry in plan.entries.values())
@@ -204,16 +204,19 @@ def foretell(plan: SearchPlan, costs: Costs, node: Node, num_nodes: int) -> Fore
         "training": waves * plan.steps_per_trial * costs.step_s,
         "evaluation": waves * epochs * plan.target.counts["validation"] * costs.evaluation_s,
         "orchestration": waves * costs.orchestration_s,
-        # Trials hold every core: what a server computes it takes from them. A GPU is not divided among them so.
-        "sources": passes_s * (1 + (1 - stored) * asked_again) / (1 if costs.device == "cuda" else node.cores),
+        "sources": sources_s * (1 + (1 - stored) * asked_again),
     }
     return Foretold(num_nodes, min(places, trials), sum(parts.values()), parts, int(stored * plan.memory_bytes), stored)
 
 
-def _passes_s(plan: SearchPlan, costs: Costs) -> float:
-    """Seconds of putting every block through every source that may be asked, each memory and direction by itself."""
+def source_seconds(plan: SearchPlan, costs: Costs, node: Node) -> float:
+    """In which a node puts every block through every source that may be asked, each memory and direction by itself.
+
+    Trials hold every core: what a server computes it takes from them. A GPU is not divided among them so.
+    """
     config = plan.config
     blocks = math.ceil(plan.target.counts["train"] / config.benchmark.block_clips)
     times = blocks * len(directions(config.training)) * config.benchmark.variants
     times *= len(set(possible(config, "feed", config.trial.feed)))
-    return sum(times * len(memories) * costs.block_s[name] for name, memories in imitated_memories(config).items())
+    passes_s = sum(times * len(memories) * costs.block_s[name] for name, memories in imitated_memories(config).items())
+    return passes_s / (1 if costs.device == "cuda" else node.cores)

@@ -43,20 +43,20 @@ def store_all(config: RunConfig, home: Home) -> None:
 
 
 def _search(config: RunConfig, home: Home, num_nodes: int, folder: Path) -> Searched:
-    with one_core_nodes(num_nodes):
+    with own_nodes(num_nodes):
         return searched(config, home, folder / "run")
 
 
 @contextlib.contextmanager
-def one_core_nodes(num_nodes: int) -> Iterator[None]:
-    """Joined to a Ray of as many raylets, each with a core, which nobody else can find."""
+def own_nodes(num_nodes: int, *, cores: int = 1) -> Iterator[None]:
+    """Joined to a Ray of as many raylets, which nobody else can find; each says that it has so many cores."""
     quiet_libraries()
     folder = Path(tempfile.mkdtemp(prefix="tmu-", dir=short_temporary_folder()))
     os.environ["RAY_TMPDIR"] = str(folder)  # where the address of "the" cluster is noted: not over a user's own
     (folder / "ray").mkdir()
     cluster = None
     try:
-        node = {"num_cpus": 1, "object_store_memory": OBJECT_STORE_BYTES, "temp_dir": str(folder)}
+        node = {"num_cpus": cores, "object_store_memory": OBJECT_STORE_BYTES, "temp_dir": str(folder)}
         cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
         for _ in range(num_nodes - 1):
             cluster.add_node(**node)

@@ -3,7 +3,7 @@ what they predict and how open their gates are."""
 
 import base64
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +31,14 @@ def add_epoch(writer: SummaryWriter, result: Mapping[str, Any], epoch: int) -> N
             writer.add_scalar(name, value, epoch)
 
 
-def add_settings(writer: SummaryWriter, record: TrialRecord) -> None:
-    """The settings and, by the names of their scalars, the scores: TensorBoard's HPARAMS tab has them side by side."""
-    settings = {name: _plain(value) for name, value in flatten(record.settings).items() if value is not None}
+def add_settings(writer: SummaryWriter, record: TrialRecord, space: Collection[str]) -> None:
+    """The settings that a search draws and, by the names of their scalars, the scores: TensorBoard's HPARAMS tab has
+    them side by side, and room for few."""
+    settings = {
+        name: _plain(value)
+        for name, value in flatten(record.settings).items()
+        if value is not None and name.startswith(tuple(space))
+    }
     metrics = {f"validation/{name}": value for name, value in record.metrics.items() if name in shown(record.metrics)}
     for summary in hparams(settings, metrics):
         writer.file_writer.add_summary(summary)
@@ -53,7 +58,7 @@ def add_look(folder: Path, look: Look, epoch: int) -> None:
         word = strip.title.split()[0].lower()
         for row in strip.rows:
             _add_encoded(writer, f"clips/{word}/{row.label.lower()}", _bytes(row.uri), epoch)
-        gif = animated_gif([Shown("", look.predictions)], int(clip))
+        gif = animated_gif([Shown.of(look)], int(clip))
         _add_encoded(writer, f"clips/{word}/animation", gif, epoch)
     for layer, of_layer in zip(look.facts.layers, look.openness, strict=True):
         for source, maps in zip(look.facts.sources, of_layer, strict=True):

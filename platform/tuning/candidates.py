@@ -24,7 +24,8 @@ def plan_confirmation(summary: RunSummary, num_settings: int, refusal: Refusal) 
     search = _Ranked(ranked, summary)
     chosen: list[PlannedSetting] = []
     left_out: dict[str, str] = {}
-    for name, role, record, changed, settings in (*search.best(num_settings), *search.rivals(left_out)):
+    best = list(search.best(num_settings))
+    for name, role, record, changed, settings in (*best, *search.rivals(best, left_out)):
         told = settings.model_dump(mode="json")
         same = next((place for place, planned in enumerate(chosen) if planned.settings == told), None)
         if same is not None:
@@ -63,27 +64,29 @@ class _Ranked:
         for record, settings in chosen:
             yield f"trial_{record.trial}", "best", record, "", settings
 
-    def rivals(self, left_out: dict[str, str]) -> Iterator[_Candidate]:
-        """What has no source first."""
+    def rivals(self, chosen: Sequence[_Candidate], left_out: dict[str, str]) -> Iterator[_Candidate]:
+        """What has no source first; then a control for each of those chosen, as any of them may be confirmed."""
         base_record, base = self.first(lambda settings: bool(settings.sources)) or self.ranked[0]
         yield self._of_kind(
             "scratch",
             "scratch",
             _starting_from(SCRATCH),
-            (base_record, "without its sources", _without_sources(base, SCRATCH)),
+            self._without_sources("without its sources", SCRATCH),
         )
         for source in self.summary.sources:
-            kind, changed = _starting_from(source), f"starts from {source} and distils nothing"
-            own = (base_record, changed, _without_sources(base, source))
-            yield self._of_kind(f"finetune_{source}", "finetune", kind, own)
+            own = self._without_sources(f"starts from {source} and distils nothing", source)
+            yield self._of_kind(f"finetune_{source}", "finetune", _starting_from(source), own)
         if not base.sources:
             left_out["control"] = "no trial that finished distils from a source"
             return
-        if base.distil.what == "memory":
-            control = base.model_copy(update={"distil": base.distil.model_copy(update={"weight": 0.0})})
-            yield "control", "control", base_record, "imitates nothing", control
-        else:
-            left_out["control"] = "a target that imitates frames is the same network as one from scratch"
+        for name, _, record, _, settings in chosen:
+            if not settings.sources:
+                continue
+            if settings.distil.what == "memory":
+                yield f"control_of_{name}", "control", record, "imitates nothing", _imitating_nothing(settings)
+            else:
+                reason = "a target that imitates frames is the same network as one from scratch"
+                left_out[f"control_of_{name}"] = reason
         sources = self.summary.sources
         if len(sources) > 1:
             every = (base_record, "with all sources", base.model_copy(update={"sources": sources}))
@@ -104,6 +107,12 @@ class _Ranked:
         record, changed, settings = otherwise
         return name, role, record, changed, settings
 
+    def _without_sources(self, changed: str, start: str) -> tuple[TrialRecord, str, TrialSettings]:
+        """With the learning rate of the best trial that distils from nothing either, where there is one."""
+        record, settings = self.first(lambda settings: not settings.sources) or self.ranked[0]
+        l2_sp = 0.0 if start == SCRATCH else settings.l2_sp
+        return record, changed, TrialSettings(start=start, l2_sp=l2_sp, learning_rate=settings.learning_rate)
+
     def _best_single(self, base: TrialSettings) -> str:
         """Of the sources of `base` that with which trials scored best, as far as a search can tell."""
         measured = {effect.source: effect.difference for effect in source_effects(self.summary)}
@@ -122,6 +131,5 @@ def _starting_from(start: str) -> Callable[[TrialSettings], bool]:
     return lambda settings: not settings.sources and settings.start == start
 
 
-def _without_sources(settings: TrialSettings, start: str) -> TrialSettings:
-    l2_sp = 0.0 if start == SCRATCH else settings.l2_sp
-    return TrialSettings(start=start, l2_sp=l2_sp, learning_rate=settings.learning_rate)
+def _imitating_nothing(settings: TrialSettings) -> TrialSettings:
+    return settings.model_copy(update={"distil": settings.distil.model_copy(update={"weight": 0.0})})

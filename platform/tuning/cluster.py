@@ -4,9 +4,11 @@ import contextlib
 import logging
 import os
 import shutil
+import signal
 import socket
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,17 +32,19 @@ LONGEST_SOCKET_FOLDER = 40  # Ray appends about 60 characters, and a socket's pa
 
 
 @contextlib.contextmanager
-def cluster(address: str | None) -> Iterator[None]:
+def cluster(address: str | None, *, dashboard: bool = False) -> Iterator[str | None]:
     """A Ray for the duration: one of our own on this machine, or the running one at `address`.
 
-    Raises UserError where no Ray answers at `address`. The folder of an own Ray, logs included, is removed at the end.
+    Gives the address of this job in Ray's own dashboard, None where it has none. Raises UserError where no Ray answers
+    at `address`. The folder of an own Ray, logs included, is removed at the end.
     """
     quiet_libraries()
     if address is not None:
         _check_reachable(address)
-        _join(address)
+        shown_at = _join(address)
         try:
-            yield
+            with termination_heard():
+                yield _job_at(shown_at)
         finally:
             ray.shutdown()
         return
@@ -49,19 +53,35 @@ def cluster(address: str | None) -> Iterator[None]:
     owner = FileLock(folder / OWNER)
     owner.acquire()
     try:
-        ray.init(
+        context = ray.init(
             address="local",
-            include_dashboard=False,
+            include_dashboard=dashboard,
+            dashboard_host="127.0.0.1",
             object_store_memory=OBJECT_STORE_BYTES,
             _temp_dir=str(folder),
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
-        yield
+        with termination_heard():
+            yield _job_at(context.dashboard_url) if dashboard else None
     finally:
         ray.shutdown()
         owner.release()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def termination_heard() -> Iterator[None]:
+    """SIGTERM, with which a batch system, a container or `ray job stop` ends a search, is heard as Ctrl-C is: what has
+    finished is kept. Ray's own handler, set while it starts, would leave at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def remove_what_killed_drivers_left(temporary: Path) -> None:
@@ -100,11 +120,19 @@ def log_libraries_to(path: Path) -> None:
     logger.propagate = False
 
 
-def _join(address: str) -> None:
-    """Connect to the Ray at `address`. Raises UserError with the repair where it does not let us in."""
+def _job_at(dashboard: str | None) -> str | None:
+    """What Ray calls a dashboard's address has no `http://`, and is empty where there is none."""
+    return f"http://{dashboard}/#/jobs/{ray.get_runtime_context().get_job_id()}" if dashboard else None
+
+
+def _join(address: str) -> str:
+    """Connect to the Ray at `address`; returns where its dashboard is.
+
+    Raises UserError with the repair where it does not let us in.
+    """
     with _captured_stderr() as stderr:
         try:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+            return str(ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR).dashboard_url or "")
         except (AuthenticationError, ConnectionError, ValueError, RuntimeError) as error:
             said = f"{error}\n{stderr.read_text(errors='replace')}"
             if isinstance(error, AuthenticationError) or "AuthToken" in said or "Unauthenticated" in said:

@@ -51,7 +51,7 @@ class GivenTrials(Searcher):
             "trial": number,
             "settings": job.settings,
             "seed": job.seed,
-            "checkpoint": None if checkpoint is None else str(checkpoint),
+            "checkpoint": None if checkpoint is None else checkpoint.path,
         }
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import ray
 import torch
+from ray.tune import Checkpoint
 from rich.console import Console
 from rich.progress import Progress
 
@@ -20,14 +20,17 @@ from platform.config.search import SearchConfig
 from platform.config.study import StudyConfig
 from platform.config.trial import SCRATCH, TrialSettings
 from platform.results.confirm_plan import ConfirmPlan, read_plan
+from platform.results.confirmed import read_confirmed
+from platform.results.ranking import ranked
 from platform.results.record import TrialRecord
 from platform.results.replacing import replace_text
 from platform.results.run_folder import RunFolder
 from platform.results.summary import RunSummary
-from platform.results.tested import read_tested, write_tested_table
+from platform.results.tested import TestedTrial, read_tested, write_tested_table
 from platform.tuning.candidates import plan_confirmation
 from platform.tuning.comparison import run_comparison
 from platform.tuning.made_with import read_provenance
+from platform.tuning.outcome import export_best
 from platform.tuning.recorder import Recorder
 from platform.tuning.search_run import Ending
 from platform.tuning.stage import Begun
@@ -51,7 +54,7 @@ def prepare_confirmation(search: RunFolder, config: RunConfig, home: Home) -> Co
 
     One that has begun goes on as it began. Raises UserError where no trial finished, or an earlier one is damaged.
     """
-    folder = RunFolder(search.confirm)
+    folder = search.confirmation
     if folder.confirm_plan.exists() and folder.config.exists():
         begun_as = load_resolved(folder.config)
         return Confirmation(search, folder, begun_as, read_plan(folder.confirm_plan), has_begun=True)
@@ -128,6 +131,7 @@ def run_confirmation(confirmation: Confirmation, home: Home, console: Console) -
         tested = [found for record in finished if (found := read_tested(folder.tested(record.id))) is not None]
         if tested:
             write_tested_table(confirmation.search.confirmed, tested)
+        _export_confirmed(begun, confirmation.search, recorder.checkpoints)
 
     return run_comparison(
         confirmation.config,
@@ -141,35 +145,46 @@ def run_confirmation(confirmation: Confirmation, home: Home, console: Console) -
     )
 
 
+def _export_confirmed(begun: Begun, search: RunFolder, checkpoints: Mapping[int, Checkpoint]) -> None:
+    """`best/` of the confirmation: of the setting that it chose, the target that scored best on validation clips."""
+    summary = RunSummary.read(search.path)
+    confirmed = read_confirmed(summary)
+    if confirmed is None or confirmed.settled is None:
+        return
+    trials = [record for record in confirmed.settled.trials if record.trial in checkpoints]
+    if best := next(iter(ranked(trials, summary.score)), None):
+        export_best(begun.plan.target, confirmed.folder, best, checkpoints[best.trial])
+
+
 def _test_all(
     begun: Begun,
     folder: RunFolder,
     records: list[TrialRecord],
     settings: Mapping[int, str],
-    checkpoints: Mapping[int, Path],
+    checkpoints: Mapping[int, Checkpoint],
     console: Console,
 ) -> None:
     """Each trained target, by as many tasks at once as trials ran; a test that was taken stays as it is."""
     left = [record for record in records if read_tested(folder.tested(record.id)) is None]
-    plan, resources = begun.plan.target, begun.resources
-    task = ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus, max_retries=3)(_test_one)
+    plan = begun.plan.target
+    task = ray.remote(max_retries=3, **begun.roster.of_task())(_test_one)
     waiting = {}
     for record in left:
         if record.trial not in checkpoints:
             begun.journal.note("trial", f"the weights of trial {record.trial} are lost: it is not tested", record.trial)
             continue
         given = (plan, record, settings[record.trial], checkpoints[record.trial], begun.plan.threads)
-        waiting[task.remote(*given, folder.tested(record.id))] = record
+        waiting[task.remote(*given)] = record
     with Progress(console=console, transient=True) as bar:
         shown = bar.add_task("testing", total=len(waiting))
         while waiting:
             (ready,), _ = ray.wait(list(waiting), num_returns=1)
-            ray.get(ready)
-            del waiting[ready]
+            tested, path = ray.get(ready), folder.tested(waiting.pop(ready).id)
+            replace_text(path, tested.model_dump_json())
             bar.advance(shown)
 
 
-def _test_one(plan: TargetPlan, record: TrialRecord, setting: str, checkpoint: Path, threads: int, path: Path) -> None:
+def _test_one(plan: TargetPlan, record: TrialRecord, setting: str, checkpoint: Checkpoint, threads: int) -> TestedTrial:
     torch.set_num_threads(threads)
     device = torch.device("cuda" if ray.get_gpu_ids() and torch.cuda.is_available() else "cpu")
-    replace_text(path, score_on_test(plan, record, setting, checkpoint, device).model_dump_json())
+    return score_on_test(plan, record, setting, checkpoint, device)

@@ -2,37 +2,35 @@
 
 import contextlib
 import os
+import shlex
 import signal
 import socket
 import threading
 import time
 from collections.abc import Iterator
-from typing import Annotated
+from functools import partial
 
 import psutil
 from filelock import FileLock, Timeout
-from pydantic import Field
+from rich.console import Console
 
-from platform.config.bounded import Refused, read_json
 from platform.config.errors import UserError
-from platform.config.model import Model
+from platform.results.driven import Driver, is_driven, read_driver
+from platform.results.incidents import Journal
 from platform.results.replacing import replace_text
 from platform.results.run_folder import RunFolder
+from platform.tuning.claiming import ask_to_end, claimed
+from platform.tuning.mirror import mirrored
 
 ENDS_WITHIN_S = 60.0
 A_LOOK_S = 1.0  # another process may hold the lock for a moment, to see whether it is held
 
 
-class _Driver(Model):
-    """Which process it is. 0, 1 and what is below would be signals to many."""
-
-    pid: Annotated[int, Field(gt=1)]
-    host: str
-
-
 @contextlib.contextmanager
-def driving(folder: RunFolder) -> Iterator[None]:
+def driving(folder: RunFolder, console: Console | None = None) -> Iterator[None]:
     """Hold the run folder; freed by itself when the process dies. Raises UserError where a search runs in it.
+
+    A run in storage is held there too, and what changes in its working copy is uploaded, to the end of this.
 
     Ctrl-C is heard from here on, also where a script's shell had it ignored (`python -m platform.search ... &`).
     """
@@ -43,13 +41,15 @@ def driving(folder: RunFolder) -> Iterator[None]:
         lock.acquire(timeout=A_LOOK_S)
     except Timeout:
         raise UserError(
-            f"a search runs in {folder.path} ({_driver(folder)}). Wait for it, or end it: "
-            f"python -m platform.search --stop {folder.path}"
+            f"a search runs in {folder.address} ({_driver(folder)}). Wait for it, or end it: "
+            f"python -m platform.search --stop {shlex.quote(folder.address)}"
         ) from None
     folder.driver.unlink(missing_ok=True)  # of a driver that was killed
     try:
-        replace_text(folder.driver, _Driver(pid=os.getpid(), host=socket.gethostname()).model_dump_json())
-        yield
+        replace_text(folder.driver, Driver(pid=os.getpid(), host=socket.gethostname()).model_dump_json())
+        told = partial(Journal(folder.incidents, console).note, "storage")
+        with claimed(folder, told), mirrored(folder, told):
+            yield
     finally:
         folder.driver.unlink(missing_ok=True)
         if [*folder.path.iterdir()] == [folder.lock]:  # nothing has begun, and the folder goes
@@ -57,14 +57,21 @@ def driving(folder: RunFolder) -> Iterator[None]:
         lock.release()
 
 
+def note_ray(folder: RunFolder, dashboard: str | None) -> None:
+    """For who looks at the run, where the Ray that it runs on shows itself."""
+    if dashboard is not None and (driver := read_driver(folder)) is not None:
+        replace_text(folder.driver, driver.model_copy(update={"ray_dashboard": dashboard}).model_dump_json())
+
+
 def stop(folder: RunFolder) -> None:
     """As Ctrl-C in its terminal would; returns when it has ended. Raises UserError where none runs, or elsewhere."""
+    if not is_driven(folder) and folder.remote is not None:
+        ask_to_end(folder, ENDS_WITHIN_S)
+        return
     if not is_driven(folder):
         raise UserError(f"no search runs in {folder.path}.")
-    try:
-        driver = read_json(folder.driver, _Driver)
-    except (OSError, Refused):
-        raise UserError(f"{folder.driver} does not tell who runs the search. Press Ctrl-C in its terminal.") from None
+    if (driver := read_driver(folder)) is None:
+        raise UserError(f"{folder.driver} does not tell who runs the search. Press Ctrl-C in its terminal.")
     if driver.host != socket.gethostname():
         raise UserError(f"the search in {folder.path} runs on {driver.host}: stop it there.")
     try:
@@ -79,22 +86,6 @@ def stop(folder: RunFolder) -> None:
         time.sleep(0.1)
 
 
-def is_driven(folder: RunFolder) -> bool:
-    """Does a search run in it?"""
-    if not folder.lock.is_file():
-        return False
-    lock = FileLock(folder.lock)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return True
-    lock.release()
-    return False
-
-
 def _driver(folder: RunFolder) -> str:
-    try:
-        driver = read_json(folder.driver, _Driver)
-        return f"process {driver.pid} on {driver.host}"
-    except (OSError, Refused):
-        return "of another process"
+    driver = read_driver(folder)
+    return "of another process" if driver is None else f"process {driver.pid} on {driver.host}"

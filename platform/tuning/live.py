@@ -11,19 +11,29 @@ from rich.text import Text
 from platform.config.run import RunConfig
 from platform.config.search import direction
 from platform.reporting.live_table import Progress, ended_line, live_table
+from platform.results.nodes_file import Nodes
 from platform.results.scores import score
 from platform.tuning.recorder import Recorder
 from platform.tuning.trial import FAILURE
+from platform.tuning.whereabouts import Whereabouts
 
 
 class LiveTable(tune.Callback):
     """A Tune callback that draws the recorder's state. Enter as a context around `Tuner.fit`."""
 
-    def __init__(self, config: RunConfig, recorder: Recorder, console: Console, num_trials: int) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        recorder: Recorder,
+        console: Console,
+        num_trials: int,
+        whereabouts: Whereabouts | None = None,
+    ) -> None:
         name = config.search.objectives[0]
         self._objective = score(name, higher_is_better=direction(name) == "max")
         self._epochs = config.training.epochs
         self.recorder = recorder
+        self._whereabouts = whereabouts
         self.num_trials = num_trials
         self.console = console
         self._began = time.monotonic()
@@ -76,4 +86,5 @@ class LiveTable(tune.Callback):
             records=list(self.recorder.records.values()),
             running=self.recorder.running,
             elapsed_s=time.monotonic() - self._began,
+            nodes=self._whereabouts.nodes if self._whereabouts is not None else Nodes(),
         )

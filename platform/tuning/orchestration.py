@@ -17,7 +17,7 @@ from platform.config.benchmark import BenchmarkConfig, MaxClips
 from platform.config.home import Home
 from platform.config.network import NetworkConfig
 from platform.config.run import RunConfig, SourceConfig
-from platform.config.search import SearchConfig
+from platform.config.search import AshaConfig, SearchConfig
 from platform.config.space import Parameter
 from platform.config.training import TrainingConfig
 from platform.config.trial import DistilConfig, TrialSettings
@@ -70,7 +70,7 @@ def orchestration_seconds(num_trials: int = 100, at_once: int = 1, *, cpus: floa
     """Run such a search on the Ray that is initialised, `cpus` of it a trial; leaves no file behind."""
     with tempfile.TemporaryDirectory(prefix="tmu-") as name:
         home, folder = Home(Path(name) / "home"), RunFolder(Path(name) / "run")
-        config = _config(num_trials)
+        config = small_search(num_trials)
         open_benchmark(config.benchmark, home)
         _fill_bank(config, home)
         folder.path.mkdir()
@@ -116,7 +116,7 @@ def _fill_bank(config: RunConfig, home: Home) -> None:
         Bank(home.bank).add(name, network, card)
 
 
-def _config(num_trials: int) -> RunConfig:
+def small_search(num_trials: int, *, epochs: int = 1, asha: AshaConfig | None = None) -> RunConfig:
     """A few frames of 16x16, and a space as wide as an ordinary search's."""
     return RunConfig(
         name="orchestration",
@@ -131,11 +131,11 @@ def _config(num_trials: int) -> RunConfig:
         ),
         network=NetworkConfig(hidden=(8, 8), kernel_size=3, patch_size=4),
         sources={name: SourceConfig(bank=name) for name in ("a", "b", "c")},
-        training=TrainingConfig(epochs=1, batch_size=4),
+        training=TrainingConfig(epochs=epochs, batch_size=4),
         trial=TrialSettings(distil=DistilConfig(weight=0)),
         search=SearchConfig(
             trials=num_trials,
-            asha=None,
+            asha=asha,
             space={
                 "sources": Parameter(subset=("a", "b", "c")),
                 "learning_rate": Parameter(float=(1e-4, 1e-2), log=True),

@@ -2,9 +2,9 @@
 
 import datetime
 import shutil
-from pathlib import Path
 
 import yaml
+from ray.tune import Checkpoint
 from safetensors.torch import load_file
 
 from platform.bank.bank import Bank, count_parameters
@@ -13,18 +13,21 @@ from platform.config.trial import TrialSettings
 from platform.results.record import TrialRecord
 from platform.results.run_folder import RunFolder
 from platform.results.scores import shown
+from platform.training.checkpoint import WEIGHTS
 from platform.training.versions import package_versions
+from platform.tuning.checkpoints import opened
 from platform.tuning.target import TargetPlan
 
 
-def export_best(plan: TargetPlan, folder: RunFolder, record: TrialRecord, checkpoint: Path) -> None:
+def export_best(plan: TargetPlan, folder: RunFolder, record: TrialRecord, checkpoint: Checkpoint) -> None:
     """Write `best/`, an entry like those of the bank: weights and card rebuild the target alone, without its sources.
 
     `config.yaml` beside them holds the settings of the trial.
     """
     settings, benchmark = TrialSettings.model_validate(record.settings), plan.benchmark()
     network, _ = plan.build(settings, record.seed, benchmark.channels)
-    network.load_state_dict(load_file(checkpoint / "target.safetensors"))
+    with opened(checkpoint) as saved:
+        network.load_state_dict(load_file(saved / WEIGHTS))
     network.drop_teachers()
     transfer = None
     if settings.sources and settings.transfer == "tmu" and settings.distil.what == "memory":

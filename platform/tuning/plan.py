@@ -126,7 +126,7 @@ def clip_counts(config: BenchmarkConfig, home: Home) -> ClipCounts:
 
 def source_networks(config: RunConfig, home: Home) -> dict[str, NetworkConfig]:
     """The network of each source: what the card of a bank entry says, else its recipe. Raises UserError as `Bank`."""
-    bank = Bank(home.bank)
+    bank = Bank.of(home)
     return {
         name: bank.card(source.bank).network if source.bank is not None else source.network or config.network
         for name, source in config.sources.items()
@@ -166,7 +166,7 @@ def check_fits(config: RunConfig, home: Home, channels: int) -> None:
 
     Recipes were checked with the YAML; what is pretrained now has the target's geometry.
     """
-    bank = Bank(home.bank)
+    bank = Bank.of(home)
     for name, source in config.sources.items():
         if source.bank is not None:
             network = build_from_card(bank.card(source.bank))

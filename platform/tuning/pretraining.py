@@ -1,7 +1,8 @@
 """Sources that the YAML names and the bank lacks, pretrained as Ray tasks, each once.
 
 A task streams its epochs back, so that the user sees each source advance. A lock in the bank keeps two searches from
-training the same source twice; whoever waits finds it done.
+training the same source twice; whoever waits finds it done. What was pretrained is published at once, where machines
+share storage.
 """
 
 from collections.abc import Iterator, Mapping
@@ -53,7 +54,7 @@ def specs(config: RunConfig) -> dict[str, SourceSpec]:
 
 def bank_entries(config: RunConfig, home: Home) -> dict[str, str | None]:
     """The bank entry of each source of a run; None where it must be pretrained first. Touches nothing."""
-    bank = Bank(home.bank)
+    bank = Bank.of(home)
     entries: dict[str, str | None] = {}
     for name, source in config.sources.items():
         if source.bank is not None:
@@ -110,7 +111,7 @@ def pretrain_missing(
                 entries[name] = entry
                 progress.update(bars[name], completed=wanted[name].pretraining.epochs, state=score_text(card))
     for name in wanted:
-        console.print(f"source [bold]{name}[/] pretrained on {Bank(home.bank).card(entries[name]).data.label}")
+        console.print(f"source [bold]{name}[/] pretrained on {Bank.of(home).card(entries[name]).data.label}")
     return entries
 
 
@@ -122,9 +123,10 @@ def pretrain_here(spec: SourceSpec, home: Home, console: Console) -> str:
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"), TimeElapsedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress, _lock(home, recipe):
         bar = progress.add_task(f"pretraining {spec.name}", total=steps, state="epoch 1")
-        reports = pretrain(recipe, Bank(home.bank), device=device, on_step=lambda s: progress.update(bar, completed=s))
+        reports = pretrain(recipe, Bank.of(home), device=device, on_step=lambda s: progress.update(bar, completed=s))
         for report in reports:
             progress.update(bar, state=f"epoch {report.epoch}, loss {report.train_loss:.5f}")
+    Bank.of(home).share(recipe.entry)
     return recipe.entry
 
 
@@ -137,12 +139,13 @@ def score_text(card: Card) -> str:
 def _pretrain(spec: SourceSpec, home: Home, threads: int) -> Iterator[Any]:
     """Yields an EpochReport an epoch, then (entry, card)."""
     torch.set_num_threads(threads)
-    recipe, bank = spec.recipe(home), Bank(home.bank)
+    recipe, bank = spec.recipe(home), Bank.of(home)
     device = "cuda" if ray.get_gpu_ids() and torch.cuda.is_available() else "cpu"
     with _lock(home, recipe):
         if (entry := bank.find(recipe.hash)) is None:
             yield from pretrain(recipe, bank, device=device)
             entry = recipe.entry
+            bank.share(entry)
     yield entry, bank.card(entry)
 
 

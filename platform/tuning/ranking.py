@@ -22,7 +22,7 @@ def rank_run_sources(
 
     Raises UserError for one that cannot be shown these clips, before any computes.
     """
-    bank, clips = Bank(home.bank), benchmark.blocks("train")
+    bank, clips = Bank.of(home), benchmark.blocks("train")
     cells = config.benchmark.frame_size // config.network.patch_size
     runners, store = {}, BlockStore(home.memory, config.resources.memory_budget)
     for name, entry in entries.items():

@@ -84,7 +84,7 @@ class Recorded:
         """What the trial was built from. Raises UserError where its clips or its sources are others by now."""
         config = self.config
         alone = config.model_copy(update={"training": config.training.model_copy(update={"readers": 0})})
-        entries = entries_as_recorded(self.provenance, self.record.source_columns(), Bank(home.bank))
+        entries = entries_as_recorded(self.provenance, self.record.source_columns(), Bank.of(home))
         plan = TargetPlan(alone, home, entries)
         refuse_other_clips(self.provenance, plan.benchmark(), TRAINED_ON)
         return plan

@@ -1,14 +1,14 @@
 """What a search leaves behind while it runs: the results table, TensorBoard logs, and only the checkpoints that matter.
 
 A Tune callback in the driver. It holds one TrialRecord a trial and writes the table anew whenever a trial ends, so a
-killed search has lost no finished trial.
+killed search has lost no finished trial. A long table is written for some trials together; until then they stand among
+those that run, with all their checkpoints, and a search that is killed meanwhile trains their last epoch once more.
 """
 
 import datetime
 import errno
 import os
 import re
-import shutil
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
+from ray.tune import Checkpoint
 from tensorboardX import SummaryWriter
 
 from platform.config.run import RunConfig
@@ -23,18 +24,22 @@ from platform.config.search import direction
 from platform.results.incidents import Journal
 from platform.results.pareto import pareto_set
 from platform.results.progress import Running, RunningTrial, write_running
+from platform.results.ranking import leaders, ranked
 from platform.results.record import TrialRecord, TrialState, write_results
 from platform.results.run_folder import RunFolder
+from platform.results.scores import score
 from platform.tuning.board import add_epoch, add_settings
-from platform.tuning.resuming import EARLIER, Past
+from platform.tuning.checkpoints import EARLIER, PAUSED, SavedTrials
+from platform.tuning.resuming import Past
 from platform.tuning.trial import FAILURE, trial_folder, trial_seed
 from platform.tuning.usage import Usage
 
 CURVE = ("epoch", "steps", "train_loss", "distillation_loss", "mse", "ssim", "psnr")
 INTERRUPTED = "the search was interrupted while it ran"
 WRITE_RUNNING_S = 60.0  # at the least
-KEPT_WHILE_RUNNING = 2  # checkpoints of a trial: the one before the last is for one that is cut short
-KEPT_CHECKPOINTS = 3  # of the best trials by the first objective
+WRITTEN_AT_ONCE = 200  # rows: so long a table is written for every trial that ends
+PAUSE = 19  # a longer one is not written for so many times as long as that took: it takes a twentieth of the time
+KEPT_CHECKPOINTS = 4  # of the trials that lead by the first objective
 
 
 @dataclass
@@ -49,10 +54,13 @@ class _Begun:
     memory_before: dict[str, float]  # counters of the processes that died; each process counts from nothing
     writer: SummaryWriter | None = None
     hangs: bool = False
+    known: RunningTrial | None = None  # as it was last told, but for the time: so that not all are made anew each time
+    has_ended: bool = False
 
     def restart(self) -> None:
         """Its process died, and another takes its place."""
         self.restarts += 1
+        self.known = None
         self.memory_before = _memory(self.row)
         self.close()
 
@@ -85,15 +93,18 @@ class Recorder(tune.Callback):
         self._usage = usage
         self._keep_all = keep_all
         self.records: dict[int, TrialRecord] = dict(self._past.ended)
-        self.checkpoints: dict[int, Path] = {
+        self._saved = SavedTrials(folder)
+        self.checkpoints: dict[int, Checkpoint] = {
             n: self._past.checkpoints[n] for n in self.records if n in self._past.checkpoints
         }
         self._begun: dict[int, _Begun] = {}
+        self._ended: dict[int, Any] = {}  # of them, Tune's: their records are in no table yet
+        self._table_due = 0.0
         self._written = time.monotonic()  # what runs
 
     def __getstate__(self) -> dict[str, Any]:
         """Tune pickles its callbacks; open files and live trials are not something to restore."""
-        return {**self.__dict__, "_begun": {}}
+        return {**self.__dict__, "_begun": {}, "_ended": {}}
 
     # what Tune calls
 
@@ -111,7 +122,7 @@ class Recorder(tune.Callback):
         begun.curve[:] = [point for point in begun.curve if point["epoch"] < epoch]
         begun.curve.append(_only(result, dict.fromkeys((*CURVE, *self.config.search.objectives))))
         spent = {name: value + begun.memory_before.get(name, 0.0) for name, value in _memory(result).items()}
-        begun.row = _numbers(result) | spent
+        begun.row, begun.known = _numbers(result) | spent, None
         self._write_running()
         if begun.writer is None:
             # What a process that died wrote of epochs after its last checkpoint is taken back.
@@ -122,13 +133,13 @@ class Recorder(tune.Callback):
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """What was used of the budget is not forgotten, however long an epoch takes."""
+        self._settle()
         if time.monotonic() - self._written > WRITE_RUNNING_S:
             self._write_running()
 
     def on_checkpoint(self, iteration: int, trials: list[Any], trial: Any, checkpoint: Any, **info: Any) -> None:
         """Removes all but the newest two. Tune would, at the price of a snapshot of the whole search each time."""
-        for folder in sorted(Path(checkpoint.path).parent.glob("checkpoint_*"))[:-KEPT_WHILE_RUNNING]:
-            shutil.rmtree(folder, ignore_errors=True)
+        self._saved.drop_older(checkpoint)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         last = trial.last_result or {}
@@ -163,6 +174,7 @@ class Recorder(tune.Callback):
 
     def interrupt(self, reason: str) -> None:
         """The search is over: trials that still run were interrupted. Writes the table, also where no trial began."""
+        self._settle(at_once=True)
         for begun in list(self._begun.values()):
             self._end(begun.trial, "interrupted", reason)
         for number, trial in self._yet_to_go_on().items():
@@ -204,21 +216,27 @@ class Recorder(tune.Callback):
 
     def _yet_to_go_on(self) -> dict[int, RunningTrial]:
         """Those that an earlier driver left, which have not begun again: they wait for their turn."""
-        known = self._begun.keys() | {n for n, record in self.records.items() if record.state != "interrupted"}
-        return {number: trial for number, trial in self._past.unfinished.items() if number not in known}
+        return {number: trial for number, trial in self._past.unfinished.items() if not self._is_known(number)}
+
+    def _is_known(self, number: int) -> bool:
+        return number in self._begun or (number in self.records and self.records[number].state != "interrupted")
 
     def _running_trial(self, begun: _Begun) -> RunningTrial:
-        spent = datetime.datetime.now(datetime.UTC) - begun.started
-        return RunningTrial(
-            trial=begun.trial.config["trial"],
-            id=trial_folder(begun.trial),
-            seed=self._seed(begun.trial),
-            settings=begun.trial.config["settings"],
-            curve=tuple(begun.curve),
-            row=begun.row,
-            spent_s=max(0.0, spent.total_seconds()),
-            restarts=begun.restarts,
-        )
+        spent_s = max(0.0, (datetime.datetime.now(datetime.UTC) - begun.started).total_seconds())
+        if begun.known is None:
+            begun.known = RunningTrial(
+                trial=begun.trial.config["trial"],
+                id=trial_folder(begun.trial),
+                seed=self._seed(begun.trial),
+                settings=begun.trial.config["settings"],
+                curve=tuple(begun.curve),
+                row=begun.row,
+                spent_s=spent_s,
+                restarts=begun.restarts,
+            )
+        elif not begun.has_ended:
+            begun.known = begun.known.model_copy(update={"spent_s": spent_s})
+        return begun.known
 
     def _seed(self, trial: Any) -> int:
         return int(trial.config.get("seed", trial_seed(self.config.search.seed, trial.config["trial"])))
@@ -229,49 +247,57 @@ class Recorder(tune.Callback):
     def ranking(self) -> list[TrialRecord]:
         """Trials with a score, the best by the first objective first, those that trained to the end before others."""
         name = self.config.search.objectives[0]
-        sign = 1 if direction(name) == "min" else -1
-        scored = [r for r in self.records.values() if r.state in ("finished", "stopped") and name in r.metrics]
-        return sorted(scored, key=lambda r: (r.state != "finished", sign * r.metrics[name]))
+        return ranked(self.records.values(), score(name, higher_is_better=direction(name) == "max"))
 
     @property
     def running(self) -> list[RunningTrial]:
         """The trials that have started and not ended, by their numbers."""
-        return [self._running_trial(begun) for _, begun in sorted(list(self._begun.items()))]
+        return [self._running_trial(begun) for n, begun in sorted(list(self._begun.items())) if n not in self._ended]
 
     def _end(self, trial: Any, state: TrialState, reason: str | None) -> None:
         number, begun = trial.config["trial"], self._begin(trial)
         record = self.records[number] = self._running_trial(begun).as_record(state, reason, begun.started)
         if begun.writer is not None and state != "interrupted":
-            add_settings(begun.writer, record)
+            add_settings(begun.writer, record, self.config.search.space)
         begun.close()
         if state == "interrupted":
             return  # it stays among those that run, to be gone on with
-        del self._begun[number]
-        self._note_checkpoint(trial, record)
-        self._drop_checkpoints()
+        self._ended[number], begun.has_ended = trial, True
+        self._settle(at_once=len(self.records) <= WRITTEN_AT_ONCE)
+
+    def _settle(self, *, at_once: bool = False) -> None:
+        """Write the table; nothing of a trial is removed before its record is there."""
+        began = time.monotonic()
+        if not self._ended or not (at_once or began >= self._table_due):
+            return
         self.write()
+        for number, trial in self._ended.items():
+            del self._begun[number]
+            self._note_checkpoint(trial, self.records[number])
+        self._ended.clear()
+        self._drop_checkpoints()
         self._write_running()
+        ended = time.monotonic()
+        self._table_due = ended + PAUSE * (ended - began)
 
     def _note_checkpoint(self, trial: Any, record: TrialRecord) -> None:
         """Its last one; what it needed to go on from is removed."""
-        folder = self.folder.trial(record.id)
-        shutil.rmtree(self.folder.paused(record.id), ignore_errors=True)
         if trial.checkpoint is not None:
-            self.checkpoints[record.trial] = Path(trial.checkpoint.path)
-            shutil.rmtree(folder / EARLIER, ignore_errors=True)
-        elif record.trial in self._past.checkpoints:  # it ended before it came to one of its own
+            self.checkpoints[record.trial] = trial.checkpoint
+            self._saved.drop_beside(record.id, EARLIER, PAUSED)
+            return
+        self._saved.drop_beside(record.id, PAUSED)
+        if record.trial in self._past.checkpoints:  # it ended before it came to one of its own
             self.checkpoints[record.trial] = self._past.checkpoints[record.trial]
 
     def _drop_checkpoints(self) -> None:
-        """Remove the checkpoints of ended trials that are neither among the best nor on the Pareto front."""
+        """Remove the checkpoints of ended trials that neither lead the others nor are on the Pareto front."""
         if self._keep_all:
             return
-        kept = {record.trial for record in self.ranking()[:KEPT_CHECKPOINTS]} | {r.trial for r in self.pareto()}
+        kept = {record.trial for record in (*leaders(self.ranking(), KEPT_CHECKPOINTS), *self.pareto())}
         for number in [number for number in self.checkpoints if number not in kept]:
             self.checkpoints.pop(number)
-            trial = self.folder.trial(self.records[number].id)
-            for folder in (*trial.glob("checkpoint_*"), trial / EARLIER):
-                shutil.rmtree(folder, ignore_errors=True)
+            self._saved.drop_all(self.records[number].id)
 
     def pareto(self) -> list[TrialRecord]:
         """Finished trials that no other finished one beats in every objective."""

@@ -206,7 +206,7 @@ def _memory(recorded: Recorded, plan: TargetPlan) -> InProcessMemory:
     config, benchmark = plan.config, plan.benchmark()
     entries = {name: plan.entries[name] for name in recorded.record.sources}
     on_gpu = recorded.device == "cuda" and config.resources.server_gpus > 0
-    bank, store = Bank(plan.home.bank), BlockStore(plan.home.memory, config.resources.memory_budget)
+    bank, store = Bank.of(plan.home), BlockStore(plan.home.memory, config.resources.memory_budget)
     return InProcessMemory(
         {
             name: SourceRunner(

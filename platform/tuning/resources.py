@@ -27,6 +27,7 @@ class TrialResources:
     at_once: int
     notes: tuple[str, ...] = ()
     memory_bytes: int | None = None
+    serve: bool = False  # memory servers have their share of each node
 
     @property
     def limit(self) -> MemoryLimit:
@@ -93,7 +94,13 @@ def trial_resources(wanted: ResourcesConfig, nodes: Sequence[Mapping[str, Any]],
     if fit < int(sum(node.cores for node in left)) and gpus == 0 and cpus == 1.0 and serve:
         cpus = _floor(min(node.cpus / round(node.cores) for node in left))
         fit = sum(node.fits(cpus, gpus, memory_bytes) for node in left)
-    return TrialResources(cpus, gpus, min(fit, wanted.trials_at_once or fit), tuple(notes), memory_bytes)
+    return TrialResources(cpus, gpus, min(fit, wanted.trials_at_once or fit), tuple(notes), memory_bytes, serve)
+
+
+def trials_on(total: Mapping[str, float], wanted: ResourcesConfig, resources: TrialResources) -> int:
+    """How many trials fit on a node of these resources, beside its memory servers."""
+    left = _Left.on(total, wanted, serve=resources.serve)
+    return left.fits(resources.cpus, resources.gpus, resources.memory_bytes)
 
 
 def _gpus(wanted: ResourcesConfig, left: Sequence[_Left], notes: list[str]) -> float:

@@ -4,20 +4,18 @@ A trial goes on from its newest whole checkpoint; one that has none begins anew,
 Nothing is taken from Tune's own snapshots.
 """
 
-import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+
+from ray.tune import Checkpoint
 
 from platform.config.run import RunConfig
 from platform.config.search import SearchConfig, rungs
 from platform.results.progress import Running, RunningTrial, read_running
 from platform.results.record import TrialRecord, read_results
 from platform.results.run_folder import RunFolder
-from platform.training.checkpoint import Progress, newest_saved, saved_progress
-
-EARLIER = "earlier"  # in a trial's folder: the checkpoint it goes on from, out of the way of those to come
+from platform.training.checkpoint import Progress
+from platform.tuning.checkpoints import EARLIER, SavedTrials, newest_of, progress_of
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class Past:
 
     ended: Mapping[int, TrialRecord] = field(default_factory=dict)
     unfinished: Mapping[int, RunningTrial] = field(default_factory=dict)
-    checkpoints: Mapping[int, Path] = field(default_factory=dict)
+    checkpoints: Mapping[int, Checkpoint] = field(default_factory=dict)
     used: Running = field(default_factory=Running)
 
 
@@ -37,59 +35,52 @@ def rungs_of(search: SearchConfig, epochs: int) -> tuple[int, ...]:
 
 
 def take_over(folder: RunFolder, config: RunConfig) -> Past:
-    """Read what there is, and lay the checkpoints of unfinished trials aside. May be repeated after another kill."""
-    folder = RunFolder(folder.path.absolute())  # trials run elsewhere
+    """Read what there is, and lay the checkpoints of unfinished trials aside. May be repeated after another kill.
+
+    Raises UserError where a file cannot be read, or the run's storage is away.
+    """
+    saved = SavedTrials(folder)
+    with saved.told():
+        return _take_over(folder, config, saved)
+
+
+def _take_over(folder: RunFolder, config: RunConfig, saved: SavedTrials) -> Past:
     records = {record.trial: record for record in read_results(folder.results)} if folder.results.is_file() else {}
     running = read_running(folder.running)
     ended = {number: record for number, record in records.items() if record.state != "interrupted"}
     unfinished = {trial.trial: trial for trial in running.trials if trial.trial not in ended}
-    checkpoints: dict[int, Path] = {}
+    there, checkpoints = saved.trial_ids(), dict[int, Checkpoint]()
     for number, record in ended.items():
-        if (found := newest_saved(_saved_below(folder.trial(record.id)))) is not None:
+        if record.id in there and (found := newest_of(saved.of(record.id))) is not None:
             checkpoints[number] = found[0]
     for number, trial in unfinished.items():
-        progress = Progress(0, 0)
-        if (newest := _to_go_on_from(folder.trial(trial.id), config)) is not None:
-            checkpoints[number], progress = _lay_aside(newest[0], folder.trial(trial.id)), newest[1]
-        _drop_others(folder.trial(trial.id))
+        progress, newest = Progress(0, 0), None
+        if trial.id in there:
+            newest = _to_go_on_from(saved.of(trial.id), trial, config)
+        if newest is not None:
+            checkpoints[number], progress = saved.lay_aside(newest[0], trial.id), newest[1]
+        elif trial.id in there:
+            saved.drop_all(trial.id)
         curve = tuple(point for point in trial.curve if point.get("epoch", 0) <= progress.epochs)
         row = trial.row if trial.row.get("epoch") == progress.epochs else dict(curve[-1]) if curve else {}
         unfinished[number] = trial.model_copy(update={"curve": curve, "row": row})
+    known = {*(record.id for record in ended.values()), *(trial.id for trial in unfinished.values())}
+    for trial_id in there - known:  # it had begun when the driver's last words were on their way to storage
+        saved.drop_all(trial_id)
     return Past(ended, unfinished, checkpoints, running)
 
 
-def _to_go_on_from(trial: Path, config: RunConfig) -> tuple[Path, Progress] | None:
-    """The newest whole one, unless the trial may have been stopped there without a word of it in the table: then the
-    one before, so that the epoch is trained again, comes to the same scores, and is judged again."""
-    saved, epochs = _saved_below(trial), config.training.epochs
-    newest = newest_saved(saved)
-    if newest is None or newest[0].name == EARLIER or newest[1].steps:
+def _to_go_on_from(
+    saved: list[Checkpoint], trial: RunningTrial, config: RunConfig
+) -> tuple[Checkpoint, Progress] | None:
+    """The newest whole one whose epochs are all on record, unless the trial may have been stopped there without a word
+    of it in the table: then the one before, so that the epoch is trained again, comes to the same scores, and is judged
+    again."""
+    told, epochs = max((point.get("epoch", 0) for point in trial.curve), default=0), config.training.epochs
+    whole = [(each, progress) for each in saved if (progress := progress_of(each)) and progress.epochs <= told]
+    newest = max(whole, key=lambda found: found[1], default=None)
+    if newest is None or newest[0].path.endswith(f"/{EARLIER}") or newest[1].steps:
         return newest
     if newest[1].epochs not in {*rungs_of(config.search, epochs), epochs}:
         return newest
-    return newest_saved(folder for folder in saved if saved_progress(folder) != newest[1])
-
-
-def _saved_below(trial: Path) -> list[Path]:
-    return [*trial.glob("checkpoint_*"), *trial.glob("paused/*"), *trial.glob(EARLIER)]
-
-
-def _lay_aside(checkpoint: Path, trial: Path) -> Path:
-    kept = trial / EARLIER
-    if checkpoint != kept:
-        if kept.exists():
-            replaced = trial / f".{EARLIER}-replaced"
-            shutil.rmtree(replaced, ignore_errors=True)
-            os.rename(kept, replaced)
-            os.rename(checkpoint, kept)
-            shutil.rmtree(replaced)
-        else:
-            os.rename(checkpoint, kept)
-    return kept
-
-
-def _drop_others(trial: Path) -> None:
-    """Tune counts a new run's checkpoints from 0 and would write into old ones."""
-    for folder in _saved_below(trial):
-        if folder.name != EARLIER:
-            shutil.rmtree(folder)
+    return max((each for each in whole if each[1] != newest[1]), key=lambda found: found[1], default=None)

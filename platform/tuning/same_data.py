@@ -34,12 +34,13 @@ def entries_as_recorded(provenance: RunProvenance, sources: Iterable[str], bank:
         if (used := provenance.sources.get(name)) is None:
             raise UserError(f"the run's provenance.json does not tell the weights of source {name!r}.")
         entry, recorded = used.entry, used.weights_sha256
-        found = bank.card(entry).weights_sha256 if entry in bank.entries() else None
+        found = bank.card(entry).weights_sha256 if entry in bank else None
         if found != recorded:
             what = "is not in the bank" if found is None else f"has others there ({found[:SHORT]})"
             raise UserError(
                 f"source {name!r} of this run is {entry} with weights {recorded[:SHORT]}, which {what}: another "
-                f"source makes another experiment. Copy {entry} into {bank.root} from where the run was made."
+                f"source makes another experiment. Copy {entry} into {bank.root} from where the run was made, or set "
+                f"TMU_REMOTE and `python -m platform.sources publish {entry}` there."
             )
         entries[name] = entry
     return entries

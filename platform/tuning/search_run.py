@@ -16,6 +16,7 @@ from platform.config.run import RunConfig
 from platform.results.ranking_file import RankedSource, write_ranking
 from platform.results.record import TrialRecord
 from platform.results.run_folder import RunFolder
+from platform.tuning.checkpoints import SavedTrials
 from platform.tuning.halving import Halving, halving
 from platform.tuning.live import LiveTable
 from platform.tuning.looks import look_at_best
@@ -32,6 +33,7 @@ from platform.tuning.trial import TargetTrial, trial_folder
 from platform.tuning.tune_repair import repaired_tune
 from platform.tuning.warm_start import WarmStart, check_warm_start
 from platform.tuning.watch import Watch
+from platform.tuning.whereabouts import Whereabouts
 
 MOST_RESTARTS = 5  # of a trial whose process dies
 BUDGET_USED_UP = "the search's budget was used up"
@@ -124,12 +126,13 @@ def run_trials(
     trials, checkpoints and the study, written as they come; Tune's snapshots, each of all trials, nobody reads: they
     are throttled. `num_trials` counts those that ended in the `past`. `keep_all`: see Recorder.
     """
-    config, resources, journal = begun.plan.target.config, begun.resources, begun.journal
+    config, resources, journal, roster = begun.plan.target.config, begun.resources, begun.journal, begun.roster
     recorder = Recorder(config, folder, past, journal, begun.usage, keep_all=keep_all)
     if (num_left := num_trials - len(recorder.records)) <= 0 or begun.wind_down.has_begun:
         recorder.interrupt(BUDGET_USED_UP)
         return recorder
-    live = LiveTable(config, recorder, console, num_trials)
+    whereabouts = Whereabouts(roster, resources, folder, begun.servers.counts if begun.servers else None)
+    saved, live = SavedTrials(folder), LiveTable(config, recorder, console, num_trials, whereabouts)
     watch = Watch(config.search.epoch_minutes, recorder, journal)
     trainable = tune.with_resources(
         tune.with_parameters(TargetTrial, plan=begun.plan, limit=resources.limit), resources.of_ray
@@ -138,8 +141,7 @@ def run_trials(
         trainable,
         tune_config=tune.TuneConfig(
             num_samples=num_left,
-            max_concurrent_trials=resources.at_once,
-            search_alg=searcher,
+            search_alg=roster.limited(searcher),
             scheduler=scheduler,
             reuse_actors=True,
             trial_dirname_creator=trial_folder,
@@ -147,16 +149,20 @@ def run_trials(
         ),
         run_config=tune.RunConfig(
             name=folder.trials.name,
-            storage_path=str(folder.path.absolute()),
+            storage_path=saved.root,
+            storage_filesystem=None if folder.remote is None else saved.filesystem,
             verbose=0,
             stop=begun.wind_down,
-            callbacks=[begun.usage, recorder, live, watch, *callbacks],
+            callbacks=[begun.usage, recorder, roster, whereabouts, live, watch, *callbacks],
             failure_config=tune.FailureConfig(max_failures=MOST_RESTARTS),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
         ),
     )
-    with live, repaired_tune():
-        tuner.fit()
+    try:
+        with live, repaired_tune(roster.place):
+            tuner.fit()
+    finally:
+        roster.leave()
     recorder.interrupt(BUDGET_USED_UP if begun.wind_down.has_begun else INTERRUPTED)
     return recorder
 
@@ -180,5 +186,5 @@ def conclude(begun: Begun, folder: RunFolder, recorder: Recorder, console: Conso
             "trial", f"the weights of trial {lost}, the best, are lost: trial {best.trial} is next", lost
         )
     export_best(begun.plan.target, folder, best, recorder.checkpoints[best.trial])
-    look_at_best(begun.plan.target, begun.resources, folder, recorder, console)
+    look_at_best(begun.plan.target, begun.roster, folder, recorder, console)
     return SearchOutcome(tuple(recorder.records.values()), best, ended)

@@ -11,13 +11,14 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import optuna
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
 from platform.config.search import SearchConfig, direction
+from platform.tuning.one_driver import drawing
 from platform.tuning.resuming import Past
+from platform.tuning.sampler import SeededPerTrial
 from platform.tuning.space import SettingsSpace
 from platform.tuning.study import STUDY, NoAnswer, WaitEnded
 from platform.tuning.trial import FAILURE
@@ -98,13 +99,15 @@ class TrialSearcher(OptunaSearch):
             self._ot_trials[trial_id] = trial
         unfinished = self._past.unfinished.get(trial.number)
         if unfinished is None:
-            return {"trial": trial.number, "settings": self._draw.draw(trial).model_dump(mode="json")}
+            with drawing(self._ot_study._storage, trial):
+                settings = self._draw.draw(trial)
+            return {"trial": trial.number, "settings": settings.model_dump(mode="json")}
         checkpoint = self._past.checkpoints.get(trial.number)
         return {
             "trial": trial.number,
             "settings": unfinished.settings,
             "seed": unfinished.seed,
-            "checkpoint": None if checkpoint is None else str(checkpoint),
+            "checkpoint": None if checkpoint is None else checkpoint.path,
         }
 
     @contextlib.contextmanager
@@ -165,20 +168,6 @@ class TrialSearcher(OptunaSearch):
             self._ot_study.tell(number, state=optuna.trial.TrialState.PRUNED, skip_if_finished=True)
         else:
             self._ot_study.tell(number, values, skip_if_finished=True)
-
-
-class SeededPerTrial(optuna.samplers.TPESampler):
-    """Draws trial n from (seed, n) and the trials that ended before, whatever was drawn in this process until then."""
-
-    def __init__(self, *, seed: int, **options: Any) -> None:
-        super().__init__(seed=seed, **options)
-        self._seed = seed
-
-    def before_trial(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
-        seeds = np.random.SeedSequence((self._seed, trial.number)).generate_state(2)
-        self._rng.rng.seed(seeds[0])
-        self._random_sampler._rng.rng.seed(seeds[1])
-        super().before_trial(study, trial)
 
 
 class Told(optuna.trial.FixedTrial):

@@ -8,7 +8,7 @@ import dataclasses
 import datetime
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import ray
@@ -20,8 +20,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from platform.bank.bank import Bank
+from platform.bank.card import CARD
 from platform.benchmarks.benchmark import Benchmark
-from platform.benchmarks.catalog import open_benchmark
+from platform.benchmarks.catalog import open_benchmark, published_name
+from platform.benchmarks.manifest import MANIFEST_FILE
 from platform.config.bounded import read_json
 from platform.config.home import Home
 from platform.config.resolved import dump_run
@@ -29,7 +31,7 @@ from platform.config.run import RunConfig
 from platform.config.splits import SPLIT_NAMES
 from platform.config.training import Precision
 from platform.memory.compute import no_such_memory
-from platform.memory.coordinator import SMALLEST_SHARE, start_servers
+from platform.memory.coordinator import SMALLEST_SHARE, Servers, start_servers
 from platform.memory.request import MemoryIdentity
 from platform.memory.server import ServedSource, Serving
 from platform.results.incidents import Journal
@@ -42,6 +44,7 @@ from platform.training.lpips import load_lpips, why_no_lpips
 from platform.training.precision import settled_precision
 from platform.tuning.cluster import log_libraries_to
 from platform.tuning.made_with import RunProvenance, made_with, read_provenance
+from platform.tuning.nodes import Needed, NodeCheck
 from platform.tuning.plan import (
     check_fits,
     check_memories,
@@ -51,8 +54,9 @@ from platform.tuning.plan import (
     what_the_store_holds,
 )
 from platform.tuning.pretraining import SourceSpec, bank_entries, pretrain_missing, specs
-from platform.tuning.resources import TrialResources, trial_resources
+from platform.tuning.resources import TrialResources
 from platform.tuning.resuming import Past
+from platform.tuning.roster import Roster, await_resources
 from platform.tuning.same_data import entries_as_recorded, refuse_other_clips
 from platform.tuning.target import TargetPlan
 from platform.tuning.trial import TrialPlan
@@ -70,6 +74,8 @@ class Begun:
     journal: Journal
     usage: Usage
     wind_down: WindDown
+    roster: Roster
+    servers: Servers | None = None
 
     @classmethod
     def plainly(cls, plan: TrialPlan, resources: TrialResources, console: Console) -> "Begun":
@@ -77,7 +83,8 @@ class Begun:
         config, journal = plan.target.config, Journal(plan.folder.incidents, console)
         usage = Usage(Running(), time.monotonic(), gpus_per_trial=resources.gpus, server_gpus=0.0)
         wind_down = WindDown(config.search.budget, usage, plan.folder.winding_down, journal)
-        return cls(plan, resources, journal, usage, wind_down)
+        wanted = config.resources.model_copy(update={"trials_at_once": resources.at_once})
+        return cls(plan, resources, journal, usage, wind_down, Roster(wanted, resources, journal))
 
 
 class _Provenance(BaseModel):
@@ -103,13 +110,14 @@ def stage(
     must have. Raises UserError where clips or sources are others by now.
     """
     past, began = past or Past(), time.monotonic()
+    NodeCheck().refuse_unfit()
     made_of = read_provenance(folder) if folder.provenance.exists() else same_as
     benchmark = prepare_benchmarks(config, home, console)
     if made_of is not None:
         refuse_other_clips(made_of, benchmark, SPLIT_NAMES)
     _announce(config, benchmark, home, console)
     load_lpips(home.lpips, config.benchmark.frame_size)  # refuses damaged weights now, not after hours of training
-    resources = trial_resources(config.resources, ray.nodes(), len(config.sources))
+    resources = await_resources(config.resources, len(config.sources), console)
     config = settle_precision(config, on_gpu=resources.gpus > 0)
     journal = Journal(folder.incidents, console)
     usage = Usage(past.used, began, gpus_per_trial=resources.gpus, server_gpus=gpus_of_servers(config, ray.nodes()))
@@ -120,10 +128,11 @@ def stage(
     check_starts(config, home, benchmark.channels)
     check_fits(config, home, benchmark.channels)
     if made_of is not None:
-        entries = entries_as_recorded(made_of, config.sources, Bank(home.bank))
+        entries = entries_as_recorded(made_of, config.sources, Bank.of(home))
     else:
         if None in bank_entries(config, home).values():
             begin_run_folder(config, folder)  # what is broken off while it pretrains can be gone on with
+            NodeCheck.of_run(folder, needed_files(benchmark, home, ())).refuse_unfit()
         entries = pretrain_sources(config, home, resources, console)
     serving = Serving(
         served_sources(config, home, entries, benchmark),
@@ -136,22 +145,28 @@ def stage(
         memory_budget=config.resources.memory_budget,
     )
     begin_run_folder(config, folder)
+    check = NodeCheck.of_run(folder, needed_files(benchmark, home, entries.values()))
+    check.refuse_unfit()
     log_libraries_to(folder.log)
     note_provenance(config, folder, benchmark, home, entries, device="cuda" if resources.gpus > 0 else "cpu")
     note_small_store(config, home, benchmark, console)
     if past.ended or past.unfinished:
         journal.note("resumed", _what_goes_on(past))
-    with memory_servers(serving, folder, console):
-        seen_by_trials = RunFolder(folder.path.absolute())
-        plan = TrialPlan(TargetPlan(config, home, entries), serving, config.resources.threads_per_trial, seen_by_trials)
-        yield Begun(plan, resources, journal, usage, wind_down)
+    with memory_servers(serving, folder, console) as servers:
+        threads = config.resources.threads_per_trial
+        plan = TrialPlan(TargetPlan(config, home, entries), serving, threads, folder.absolute())
+        roster = Roster(config.resources, resources, journal, check=check, serve=servers.start_on if servers else None)
+        yield Begun(plan, resources, journal, usage, wind_down, roster, servers)
 
 
 @contextlib.contextmanager
-def memory_servers(serving: Serving, folder: RunFolder, console: Console) -> Iterator[None]:
-    """The servers of a run for the duration; what they did is written to its folder in the end."""
+def memory_servers(serving: Serving, folder: RunFolder, console: Console) -> Iterator[Servers | None]:
+    """The servers of a run for the duration; what they did is written to its folder in the end.
+
+    Gives None where nothing is served.
+    """
     if not serving.sources:
-        yield
+        yield None
         return
     coordinator, without = start_servers(serving)
     if without:
@@ -160,7 +175,7 @@ def memory_servers(serving: Serving, folder: RunFolder, console: Console) -> Ite
             "their memories by those of other nodes"
         )
     try:
-        yield
+        yield Servers(coordinator)
     finally:
         with contextlib.suppress(RayError):  # a cluster that is gone tells nothing
             totals = ray.get(coordinator.totals.remote(), timeout=TOTALS_S)
@@ -222,7 +237,7 @@ def served_sources(
     config: RunConfig, home: Home, entries: Mapping[str, str], benchmark: Benchmark
 ) -> dict[str, ServedSource]:
     """What each source serves. Raises UserError for a memory it does not have, or weights that are not the card's."""
-    bank, clips, served = Bank(home.bank), benchmark.blocks("train"), {}
+    bank, clips, served = Bank.of(home), benchmark.blocks("train"), {}
     cells = config.benchmark.frame_size // config.network.patch_size
     for name, entry in entries.items():
         card, network, memory = bank.card(entry), bank.load(entry), config.sources[name].memory
@@ -251,6 +266,18 @@ def note_small_store(config: RunConfig, home: Home, benchmark: Benchmark, consol
         )
 
 
+def needed_files(benchmark: Benchmark, home: Home, entries: Iterable[str]) -> Iterator[Needed]:
+    """What trials read on their node besides the run folder. What was published they fetch."""
+    share, bank = f"Let the nodes share TMU_HOME, {home.root} here", Bank.of(home)
+    if published_name(benchmark.config, home) is None:
+        publish = f"or set TMU_REMOTE and `python -m platform.prepare {benchmark.config.name} --publish`"
+        yield Needed(benchmark.store.path / MANIFEST_FILE, f"{share}, {publish}.")
+    for entry in entries:
+        if not bank.is_published(entry):
+            publish = f"or set TMU_REMOTE and `python -m platform.sources publish {entry}`"
+            yield Needed(bank.path(entry) / CARD, f"{share}, {publish}.")
+
+
 def begin_run_folder(config: RunConfig, folder: RunFolder) -> None:
     """The resolved configuration, with which a search can be gone on with from here on."""
     folder.path.mkdir(parents=True, exist_ok=True)
@@ -274,7 +301,7 @@ def note_provenance(
         before.resumed.append({"started": started, **noted})
         replace_text(folder.provenance, before.model_dump_json(indent=2))
         return
-    cards = {name: Bank(home.bank).card(entry) for name, entry in entries.items()}
+    cards = {name: Bank.of(home).card(entry) for name, entry in entries.items()}
     provenance = {
         "benchmark": benchmark.label,
         "synthetic": benchmark.synthetic,

@@ -18,11 +18,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import optuna
 import sqlalchemy
 from optuna.storages import RDBStorage
+from optuna.storages._rdb.models import TrialSystemAttributeModel
+from optuna.storages._rdb.storage import _create_scoped_session
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.pool import NullPool
@@ -41,6 +43,7 @@ from platform.config.study import StudyConfig, study_url
 from platform.results.run_folder import RunFolder
 from platform.results.scores import readable_time
 from platform.results.shared_study import SharedStudy, read_shared_study
+from platform.tuning.one_driver import Drawn, OneDriverStorage
 
 STUDY = "search"  # the study's name where it has a file of its own
 PATIENCE_S = 600.0
@@ -106,7 +109,7 @@ def open_study_storage(
     patience = Patience(told, f"python -m platform.search --resume {shlex.quote(str(folder.path))}", PATIENCE_S)
     storage = patience(functools.partial(_open, url))
     try:
-        yield optuna.storages._CachedStorage(cast(RDBStorage, PatientStorage(storage, patience)))
+        yield OneDriverStorage(PatientStorage(storage, patience))
     finally:
         storage.engine.dispose()
 
@@ -204,6 +207,20 @@ class PatientStorage:
                 raise
 
         return self._patience(change, change_unless_done)
+
+    def set_drawn(self, trial_id: int, drawn: Drawn) -> None:
+        """One transaction. Done once more after an outage it changes nothing."""
+
+        def write() -> None:
+            with _create_scoped_session(self._storage.scoped_session, ignore_integrity_error=True) as session:
+                for name, param in drawn.params.items():
+                    self._storage._set_trial_param_without_commit(session, trial_id, name, *param)
+                for key, attribute in drawn.system_attrs.items():
+                    self._storage._set_trial_attr_without_commit(
+                        session, TrialSystemAttributeModel, trial_id, key, attribute
+                    )
+
+        self._patience(write)
 
     def _wait_for_what_is_under_way(self, study_id: int) -> None:
         """A server may still be at what a broken connection asked for; whoever makes a trial holds this row."""

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from platform.bank.bank import Bank, count_parameters
+from platform.bank.card import Card
 from platform.bank.networks import add_gates, build_from_card, build_network
 from platform.benchmarks.benchmark import Benchmark
 from platform.benchmarks.catalog import open_benchmark
@@ -68,8 +69,8 @@ class TargetPlan:
         return network, starting_point
 
     def _start_weights(self, source: str, channels: int) -> dict[str, torch.Tensor]:
-        bank, entry = Bank(self.home.bank), self.entries[source]
-        card, config = bank.card(entry), self.config
+        bank, entry = Bank.of(self.home), self.entries[source]
+        card, config = self._card(source), self.config
         frame_size = config.benchmark.frame_size
         theirs = {**card.network.model_dump(), "channels": card.channels, "frame_size": card.frame_size or frame_size}
         ours = {**config.network.model_dump(), "channels": channels, "frame_size": frame_size}
@@ -86,11 +87,17 @@ class TargetPlan:
             )
         return bank.load(entry).state_dict()
 
+    def _card(self, source: str) -> Card:
+        """Of a source that is on this machine, by now at the latest."""
+        bank, entry = Bank.of(self.home), self.entries[source]
+        bank.fetch(entry)
+        return bank.card(entry)
+
     def memory_channels(self, settings: TrialSettings) -> dict[str, int]:
         """Channels of the memory that each drawn source serves. Raises UserError for one it does not have."""
         channels = {}
         for source in settings.sources:
-            network = build_from_card(Bank(self.home.bank).card(self.entries[source]))
+            network = build_from_card(self._card(source))
             memory = self.memory_name(settings, source)
             if memory not in network.memory_channels:
                 raise no_such_memory(source, memory, network)

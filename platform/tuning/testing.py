@@ -1,9 +1,9 @@
 """The test split, scored: the one place where its frames are shown to a network. `platform.confirm` comes here once."""
 
 import math
-from pathlib import Path
 
 import torch
+from ray.tune import Checkpoint
 from safetensors.torch import load_file
 
 from platform.config.trial import TrialSettings
@@ -13,16 +13,18 @@ from platform.training.checkpoint import WEIGHTS
 from platform.training.evaluation import evaluate
 from platform.training.lpips import load_lpips, why_no_lpips
 from platform.training.precision import Computing
+from platform.tuning.checkpoints import opened
 from platform.tuning.target import TargetPlan
 
 
 def score_on_test(
-    plan: TargetPlan, record: TrialRecord, setting: str, checkpoint: Path, device: torch.device
+    plan: TargetPlan, record: TrialRecord, setting: str, checkpoint: Checkpoint, device: torch.device
 ) -> TestedTrial:
     """The trained target of `record`, on each clip of the test split; it computes as it did in validation."""
     benchmark, config = plan.benchmark(), plan.config
     network, _ = plan.build(TrialSettings.model_validate(record.settings), record.seed, benchmark.channels)
-    network.load_state_dict(load_file(checkpoint / WEIGHTS))
+    with opened(checkpoint) as saved:
+        network.load_state_dict(load_file(saved / WEIGHTS))
     network.drop_teachers()
     network.to(device)
     clips, frame_size = benchmark.blocks("test").unsealed(), config.benchmark.frame_size

@@ -3,22 +3,27 @@
 import contextlib
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import ray
 import torch
 from ray import tune
+from ray.tune import Checkpoint
 from ray.tune.result import SHOULD_CHECKPOINT
 
 from platform.config.trial import TrialSettings
 from platform.memory.client import ServedMemory
 from platform.memory.server import Serving
 from platform.results.run_folder import RunFolder
-from platform.training.checkpoint import save_newest
+from platform.storage.patience import patiently
 from platform.training.run import TrainingDiverged
+from platform.tuning.checkpoints import SavedTrials, newest_of, opened
 from platform.tuning.memory_limit import MemoryLimit, TrialOutOfMemory
+from platform.tuning.preemption import NodeIsTakenAway, is_taken_away
 from platform.tuning.target import Target, TargetPlan
 from platform.tuning.worker import Worker
 
@@ -45,12 +50,12 @@ def trial_folder(trial: Any) -> str:
 
 FAILURE = "failure"  # in a trial's last row: why it failed
 OWN_FAILURES = (TrainingDiverged, TrialOutOfMemory)
-LOOK_S = 1.0  # between two looks at whether the search winds down
+LOOK_AT_NODE_S = 3.0  # likewise, whether the node is about to be taken away
 
 
 class TargetTrial(tune.Trainable):
     """Config: `trial` (its number) and `settings`, as the searcher suggests them; `seed` where that is prescribed;
-    `checkpoint`, the folder to go on from, where another driver began the trial.
+    `checkpoint`, the path of that to go on from, where another driver began the trial.
 
     A trial that fails by its own doing would fail again: it tells so in its last row, under `FAILURE`. What is raised
     is the doing of others (a process that died, a node without servers or data, a broken GPU), and Tune tries the trial
@@ -62,6 +67,7 @@ class TargetTrial(tune.Trainable):
     def setup(self, config: dict[str, Any], plan: TrialPlan, limit: MemoryLimit) -> None:
         self._plan = plan
         self._limit = limit
+        self._saved = SavedTrials(plan.folder)
         self._worker = Worker(plan.threads)
         self._begin(config)
 
@@ -77,7 +83,8 @@ class TargetTrial(tune.Trainable):
         self._number = config["trial"]
         self._row: dict[str, Any] = {}  # of the last epoch
         self._failure: BaseException | None = None
-        self._looked, self._has_paused = time.monotonic(), False
+        self._looked = self._looked_at_node = time.monotonic()
+        self._has_paused = False
         seed = config.get("seed", trial_seed(self._plan.target.config.search.seed, config["trial"]))
         self._worker.reset(seed)
         self._limit.hold()
@@ -91,8 +98,8 @@ class TargetTrial(tune.Trainable):
                     memory=ServedMemory(self._plan.serving),
                     device="cuda" if ray.get_gpu_ids() and torch.cuda.is_available() else "cpu",
                 )
-                if config.get("checkpoint"):
-                    self._target.load(Path(config["checkpoint"]))
+                earlier = config.get("checkpoint")
+                self._go_on_from(self._saved.at(earlier) if earlier else None)
         except OWN_FAILURES as error:
             self._failure = error  # raised by the first step, whose row tells it
         self._setup_s = time.perf_counter() - began
@@ -102,7 +109,7 @@ class TargetTrial(tune.Trainable):
             with self._limit.told(self._plan.target.config, self._settings):
                 if self._failure is not None:
                     raise self._failure
-                row = self._target.epoch(self._look_at_winding_down)
+                row = self._target.epoch(self._look_around)
         except OWN_FAILURES as error:
             return self._failed(error)
         self._row = {**row, "setup_s": self._setup_s}
@@ -114,21 +121,48 @@ class TargetTrial(tune.Trainable):
         self._failure = None
         return {**nothing, **self._row, FAILURE: str(error), "done": True}
 
-    def _look_at_winding_down(self, steps_done: int) -> None:
-        """Save between two steps, once, when the search is about to end, which may be before this epoch does."""
+    def _look_around(self, steps_done: int) -> None:
+        """Save between two steps, once, when the search is about to end, which may be before this epoch does.
+
+        Raises NodeIsTakenAway where the node is about to be, with the trial saved to go on elsewhere.
+        """
         now = time.monotonic()
-        if self._has_paused or now - self._looked < LOOK_S:
-            return
-        self._looked = now
-        if self._plan.folder.winding_down.exists():
-            self._has_paused = True
-            save_newest(self._target.run, self._plan.folder.paused(trial_id(self._number)))
+        if not self._has_paused and now - self._looked > self._saved.look_s:
+            self._looked = now
+            if self._saved.winds_down():
+                self._has_paused = True
+                self._saved.pause(self._target.run, trial_id(self._number))
+        if now - self._looked_at_node > LOOK_AT_NODE_S:
+            self._looked_at_node = now
+            if is_taken_away(ray.get_runtime_context().get_node_id()):
+                self._saved.pause(self._target.run, trial_id(self._number))
+                raise NodeIsTakenAway
+
+    def save(self, checkpoint_dir: str | None = None) -> Any:
+        """As Tune does. Storage that is away is waited for."""
+        return self._waiting(partial(super().save, checkpoint_dir))
+
+    def restore(self, checkpoint_path: Any) -> Any:
+        """See `save`."""
+        return self._waiting(partial(super().restore, checkpoint_path))
+
+    def _waiting(self, call: Callable[[], Any]) -> Any:
+        return call() if self._plan.folder.remote is None else patiently(call)
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         self._target.save(Path(checkpoint_dir))
 
     def load_checkpoint(self, checkpoint_dir: str) -> None:
-        self._target.load(Path(checkpoint_dir))
+        self._go_on_from(Checkpoint.from_directory(checkpoint_dir))
+
+    def _go_on_from(self, checkpoint: Checkpoint | None) -> None:
+        """From there, or where the trial saved itself later, on a node that was taken away."""
+        paused = self._waiting(partial(self._saved.paused, trial_id(self._number)))
+        newest = newest_of([*paused, *([checkpoint] if checkpoint else [])])
+        chosen = checkpoint if newest is None else newest[0]
+        if chosen is not None:
+            with opened(chosen) as folder:
+                self._target.load(folder)  # says what is wrong with it, where it is not whole
 
 
 def trial_seed(search_seed: int, trial: int) -> int:

@@ -1,4 +1,4 @@
-"""What nobody tells the driver: a trial that hangs, and nodes that come and go."""
+"""What nobody tells the driver: a trial that hangs."""
 
 import os
 import signal
@@ -16,13 +16,12 @@ from platform.tuning.recorder import Recorder
 LEAST_LIMIT_S = 600.0
 TIMES_LONGEST = 10
 UNKNOWN_LIMIT_S = 6 * 3600.0  # while no epoch has been seen
-LOOK_AT_NODES_S = 2.0
 KILL_S = 20.0
 HELD_UP_S = 5.0  # Tune calls ten times a second
 
 
 class Watch(tune.Callback):
-    """Kills the process of a trial whose epoch takes too long, and notes which nodes are lost and which join."""
+    """Kills the process of a trial whose epoch takes too long."""
 
     def __init__(self, epoch_minutes: float | Literal["auto"] | None, recorder: Recorder, journal: Journal) -> None:
         self._epoch_minutes = epoch_minutes
@@ -32,8 +31,6 @@ class Watch(tune.Callback):
         self._longest_s: float | None = None
         self._called = time.monotonic()
         self._held_up_s = 0.0
-        self._nodes: dict[str, str] = {}
-        self._looked_at_nodes = 0.0
 
     @property
     def limit_s(self) -> float | None:
@@ -66,9 +63,6 @@ class Watch(tune.Callback):
             self._journal.note("hung", what, number)
             if (actor := trial.temporary_state.ray_actor) is not None:
                 kill_process(actor)
-        if now - self._looked_at_nodes > LOOK_AT_NODES_S:
-            self._looked_at_nodes = now
-            self._look_at_nodes()
 
     def _now(self) -> float:
         """Stands still while the driver itself waits, as for the study's database: no trial can be heard then."""
@@ -77,15 +71,6 @@ class Watch(tune.Callback):
             self._held_up_s += called - self._called
         self._called = called
         return called - self._held_up_s
-
-    def _look_at_nodes(self) -> None:
-        there = {node["NodeID"]: node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
-        if self._nodes:
-            for node in self._nodes.keys() - there.keys():
-                self._journal.note("node", f"node {self._nodes[node]} ({node[:8]}) was lost")
-            for node in there.keys() - self._nodes.keys():
-                self._journal.note("node", f"node {there[node]} ({node[:8]}) joined")
-        self._nodes = there
 
 
 def kill_process(actor: Any) -> None:

@@ -200,6 +200,15 @@ def test_too_few_groups_to_share_out_name_the_way_to_more(home: Home, recordings
         open_benchmark(own_config(), home).blocks("train")
 
 
+@pytest.mark.parametrize(
+    ("told", "step_s"), [("300", 300), ("300, 360", None), ("0", None), ("", None), ("³", None), ("9" * 5000, None)]
+)
+def test_frames_have_a_step_where_all_series_keep_to_one(told: str, step_s: int | None, make_store: Any) -> None:
+    manifest = make_store(2).manifest
+    assert manifest.step_s is None
+    assert manifest.model_copy(update={"provenance": {"step_s": told}}).step_s == step_s
+
+
 def test_what_has_no_stand_in_says_so(home: Home) -> None:
     config = BenchmarkConfig(name="weizmann", frame_size=16, on_missing="synthetic")
     with pytest.raises(UserError, match=r"prepare weizmann --from DIR`.*no stand-in"):

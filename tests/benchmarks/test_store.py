@@ -165,3 +165,13 @@ def test_opening_and_listing_clips_does_not_import_pandas(make_store: MakeStore)
         sys.exit("pandas" in sys.modules)
     """
     assert subprocess.run([sys.executable, "-c", textwrap.dedent(script)]).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["é" * 200, "../outside", "", "a" * 300])
+def test_a_manifest_cannot_name_a_file_that_no_folder_could_hold(make_store: MakeStore, name: str) -> None:
+    store = make_store(1)
+    manifest = json.loads((store.path / "manifest.json").read_text())
+    manifest["videos"]["file"] = name
+    (store.path / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(UserError, match=r"videos\.file"):
+        FrameStore.open(store.path)

@@ -184,3 +184,33 @@ def test_clearing_asks_first(tmp_path: Path, answer: str, left: int) -> None:
     os.close(terminal)
     assert (done.returncode, blocks_of(home)) == (0, left), done.stderr
     assert ("nothing was removed" in done.stdout) == (left == 2)
+
+
+def test_sources_are_published_and_fetched_where_machines_share_storage(
+    tmp_path: Path, remote: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = Home(tmp_path / "one"), Home(tmp_path / "other")
+    code, _, err = sources(one, "publish")
+    assert code == 2
+    assert "Set TMU_REMOTE" in err
+    assert sources(one, *import_arguments("convlstm_source_a", "convlstm"))[0] == 0
+
+    monkeypatch.setenv("TMU_REMOTE", remote)
+    assert sources(one, "list")[1].splitlines()[1].rstrip().endswith(" here")
+    assert sources(one, "publish", "mine")[1] == "mine: copied\n"
+    assert sources(one, "publish")[1] == "mine: there already\n"
+    assert sources(other, "list")[1].splitlines()[1].rstrip().endswith(" published")
+    assert sources(other, "fetch", "mine")[1] == "mine: copied\n"
+    assert sources(other, "fetch")[1] == "mine: here already\n"
+    assert sources(other, "list")[1].splitlines()[1].rstrip().endswith(" here, published")
+    code, _, err = sources(other, "fetch", "mien")
+    assert code == 2
+    assert "Did you mean 'mine'?" in err
+
+
+def test_what_is_imported_is_published_at_once(tmp_path: Path, remote: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMU_REMOTE", remote)
+    assert sources(Home(tmp_path / "one"), *import_arguments("convlstm_source_a", "convlstm"))[0] == 0
+    code, out, err = sources(Home(tmp_path / "other"), "show", "mine")
+    assert code == 0, err
+    assert "memories: cell/0" in " ".join(out.split())

@@ -46,6 +46,20 @@ def test_a_search_without_a_finished_trial_asks_to_go_on(tmp_path: Path, build_r
     assert "--resume" in said["What next?"]
 
 
+def test_where_the_trials_cannot_be_read_nobody_is_told_to_search_again(tmp_path: Path, build_run: BuildRun) -> None:
+    run = build_run(tmp_path / "run")
+    run.results.write_bytes(b"no parquet")
+    said = told(run.path)
+    assert said["What next?"].startswith(f"Restore {run.results} from a copy")
+
+
+def test_a_damaged_ranking_is_named(tmp_path: Path, build_run: BuildRun) -> None:
+    run = build_run(tmp_path / "run")
+    assert not [text for text in Findings.read(run.path).missing if "ranking.json" in text]
+    run.ranking.write_bytes(b"{\xff")
+    assert [text for text in Findings.read(run.path).missing if "ranking.json" in text]
+
+
 def test_the_terminal_shows_verdict_answers_and_the_best_trials(long_run: RunFolder) -> None:
     console = Console(width=200, record=True)
     print_findings(Findings.read(long_run.path), console)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from playwright.sync_api import Browser
 from rich.console import Console
 
 from platform.config.errors import UserError
@@ -94,6 +95,17 @@ def test_tables_and_page_say_the_same(two_seeds: Path) -> None:
     assert json.loads(RunFolder(two_seeds).comparison.read_text())[1]["difference"] == pytest.approx(-0.5)
     assert "the interval includes zero: no difference found" in page
     assert "Still improving when training ended: tmu." in page
+
+
+def test_on_a_phone_the_words_of_the_end_scores_are_whole(two_seeds: Path, browser: Browser) -> None:
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto(render_comparison(two_seeds).as_uri())
+    page.wait_for_selector("#plot-ends .main-svg", state="attached")
+    words = page.locator("#plot-ends .annotation-text, #plot-ends .xtitle")
+    told = {words.nth(n).text_content(): words.nth(n).bounding_box() for n in range(words.count())}
+    page.context.close()
+    assert told.keys() == {"scratch", "tmu", "error (MSE)"}
+    assert all(box and box["x"] >= 0 and box["x"] + box["width"] <= 390 for box in told.values())
 
 
 def test_the_first_page_of_a_comparison_has_no_run_yet(tmp_path: Path) -> None:

@@ -1,22 +1,28 @@
 """What a confirmation says, from files whose truth is known."""
 
+import html
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from rich.console import Console
 
 from platform.config.trial import TrialSettings
-from platform.reporting.confirmed_table import print_confirmed
+from platform.reporting.answers import answers
+from platform.reporting.best_setting import best_setting
+from platform.reporting.confirmed_table import confirmed_note, print_confirmed
 from platform.reporting.page import render_report
+from platform.results import open_run
 from platform.results.confirm_plan import ConfirmPlan, PlannedSetting, Role
 from platform.results.confirmed import Confirmed, read_confirmed
+from platform.results.findings import Findings
 from platform.results.record import TrialRecord, write_results
 from platform.results.run_folder import RunFolder
-from platform.results.scores import NARROW
+from platform.results.scores import NARROW, score
 from platform.results.summary import RunSummary
 from platform.results.tested import TestedTrial, write_tested_table
 
@@ -29,17 +35,25 @@ def search(tmp_path: Path, build_run: BuildRun) -> RunFolder:
     return build_run(tmp_path / "run")
 
 
-def confirm(search: RunFolder, means: dict[str, tuple[Role, list[str], float]], *, seeds: int = NUM_SEEDS) -> Confirmed:
+def confirm(
+    search: RunFolder,
+    means: dict[str, tuple[Role, list[str], float]],
+    *,
+    seeds: int = NUM_SEEDS,
+    starts: Mapping[str, str] | None = None,
+) -> Confirmed:
     """Each setting with its role, its sources and the mean of its errors; validation is lower by 1."""
     folder = RunFolder(search.confirm)
     folder.path.mkdir()
     folder.config.write_text(yaml.safe_dump({"name": "kth", "compare": {"seeds": NUM_SEEDS}}))
-    planned = [
-        PlannedSetting(
-            name=name, role=role, trial=3, settings=TrialSettings(sources=tuple(sources)).model_dump(mode="json")
-        )
-        for name, (role, sources, _) in means.items()
-    ]
+    planned = []
+    for name, (role, sources, _) in means.items():
+        settings = TrialSettings(sources=tuple(sources), start=(starts or {}).get(name, "scratch"))
+        if role == "control":
+            settings = settings.model_copy(update={"distil": settings.distil.model_copy(update={"weight": 0.0})})
+        trial = int(name.rpartition("_")[2]) if name.startswith("trial_") else 3
+        told = settings.model_dump(mode="json")
+        planned.append(PlannedSetting(name=name, role=role, trial=trial, settings=told))
     folder.confirm_plan.write_text(
         ConfirmPlan(settings=tuple(planned), left_out={"control": "of frames"}).model_dump_json()
     )
@@ -110,6 +124,99 @@ def test_a_difference_is_told_with_effect_interval_and_n(search: RunFolder) -> N
     assert not same.is_clear
 
 
+def test_a_gain_that_the_network_has_without_imitation_is_not_told_as_transfer(search: RunFolder) -> None:
+    confirmed = confirm(
+        search,
+        {
+            "trial_3": ("best", ["digits_2"], 30.0),
+            "scratch": ("scratch", [], 33.0),
+            "control": ("control", ["digits_2"], 30.0),
+        },
+    )
+    assert "; but the same network without imitation was not found to be worse (" in confirmed.verdict
+    told = dict(answers(Findings.read(search.path)))
+    assert "not found to be worse" in told["Did transfer help?"]
+    assert "Imitation is not seen to help" in told["What next?"]
+
+
+def test_only_the_chosen_settings_own_control_is_set_against_it(search: RunFolder) -> None:
+    confirmed = confirm(
+        search,
+        {
+            "trial_5": ("best", ["digits_1"], 31.0),
+            "trial_3": ("best", ["digits_2"], 30.0),
+            "scratch": ("scratch", [], 33.0),
+            "control_of_trial_5": ("control", ["digits_1"], 30.0),
+            "control_of_trial_3": ("control", ["digits_2"], 32.0),
+        },
+    )
+    assert [contrast.other.name for contrast in confirmed.contrasts] == ["trial_5", "scratch", "control_of_trial_3"]
+    assert confirmed.equal_control is None
+    told = dict(answers(Findings.read(search.path)))
+    assert "The same network without imitation is worse." in told["Did transfer help?"]
+    assert told["What next?"] == "Use the confirmed setting, below."
+    confirmed.folder.best.mkdir()
+    told = dict(answers(Findings.read(search.path)))
+    assert told["What next?"].startswith(f"Use it: {confirmed.folder.best} holds the confirmed setting's target")
+
+
+def test_starting_from_weights_is_set_against_scratch_and_said(search: RunFolder) -> None:
+    confirmed = confirm(
+        search,
+        {
+            "trial_3": ("best", ["digits_2"], 33.0),
+            "scratch": ("scratch", [], 33.0),
+            "finetune_digits_1": ("finetune", [], 32.0),
+            "finetune_digits_2": ("finetune", [], 30.0),
+        },
+        starts={"finetune_digits_1": "digits_1", "finetune_digits_2": "digits_2"},
+    )
+    assert confirmed.finetuned is not None
+    assert confirmed.finetuned.mine.name == "finetune_digits_2"
+    assert confirmed.num_compared == 4
+    assert confirmed.other_verdict is not None
+    assert plain(confirmed.other_verdict).startswith(
+        "Starting from the weights of digits_2 lowers the test error (MSE) by "
+    )
+    assert "corrected for 4 comparisons" in plain(confirmed.verdict)
+    told = dict(answers(Findings.read(search.path)))
+    assert "Starting from the weights of digits_2 helped by " in told["Did transfer help?"]
+    assert told["What next?"].startswith("Start from the weights of digits_2 ")
+    assert confirmed.other_verdict in html.unescape(render_report(search.path).read_text())
+
+
+def test_where_distilling_harms_nobody_is_told_to_use_it(search: RunFolder) -> None:
+    confirm(search, {"trial_3": ("best", ["digits_2"], 33.0), "scratch": ("scratch", [], 30.0)})
+    told = dict(answers(Findings.read(search.path)))
+    assert "it harmed" in told["Did transfer help?"]
+    assert told["What next?"].startswith("Train from scratch")
+
+
+def test_a_start_that_the_chosen_setting_beats_is_not_what_comes_next(search: RunFolder) -> None:
+    confirm(
+        search,
+        {
+            "trial_3": ("best", ["digits_2"], 30.0),
+            "scratch": ("scratch", [], 34.0),
+            "control_of_trial_3": ("control", ["digits_2"], 30.0),
+            "finetune_digits_1": ("finetune", [], 32.0),
+        },
+        starts={"finetune_digits_1": "digits_1"},
+    )
+    told = dict(answers(Findings.read(search.path)))
+    assert "Starting from the weights of digits_1 helped by " in told["Did transfer help?"]
+    assert told["What next?"].startswith("Imitation is not seen to help: ")
+
+
+def test_one_that_also_starts_from_weights_is_not_told_as_distilling_alone(search: RunFolder) -> None:
+    confirmed = confirm(
+        search,
+        {"trial_3": ("best", ["digits_2"], 30.0), "scratch": ("scratch", [], 33.0)},
+        starts={"trial_3": "digits_1"},
+    )
+    assert confirmed.verdict.startswith("Distilling from digits_2, started from the weights of digits_1, lowers the ")
+
+
 def test_no_difference_is_told_as_such_and_a_worse_one_as_worse(
     search: RunFolder, tmp_path: Path, build_run: BuildRun
 ) -> None:
@@ -153,6 +260,19 @@ def test_what_is_not_whole_says_so_and_what_is_damaged_is_named(search: RunFolde
     RunFolder(search.confirm).tested("00000").write_bytes(b"{\xff")
     page = render_report(search.path).read_text()
     assert "test.json cannot be read" in page
+    results = RunFolder(search.confirm).results
+    whole = results.read_bytes()
+    results.write_bytes(b"no parquet")
+    again = read_confirmed(RunSummary.read(search.path))
+    assert again is not None
+    assert again.verdict == f"What was confirmed cannot be told: {results} is damaged."
+    said = dict(answers(Findings.read(search.path)))
+    assert said["How sure are we?"].startswith("Cannot be told")
+    assert said["What next?"].startswith(f"Restore {results} from a copy, or move {search.confirm} away")
+    page = render_report(search.path).read_text()
+    assert again.verdict in page
+    assert "targets are trained and tested" not in page
+    results.write_bytes(whole)
     RunFolder(search.confirm).confirm_plan.write_text("[]")
     page = render_report(search.path).read_text()
     assert "plan.json cannot be read" in page
@@ -164,6 +284,7 @@ def test_the_report_and_the_terminal_show_verdict_and_table(search: RunFolder) -
     page = render_report(search.path).read_text()
     assert f'<p class="verdict">{confirmed.verdict}</p>' in page
     assert "control was left out: of frames." in page
+    assert confirmed_note(confirmed) in html.unescape(page)
     assert '"plot-confirmed"' in page
     console = Console(width=200, record=True)
     print_confirmed(confirmed, console)
@@ -172,5 +293,66 @@ def test_the_report_and_the_terminal_show_verdict_and_table(search: RunFolder) -
     assert re.search(r"trial_3 +distils, one of the search's best +4 of 4 +\d\d\.\d ± ", told)
 
 
+def test_the_confirmed_setting_stands_where_the_searchs_best_stood(search: RunFolder) -> None:
+    summary = RunSummary.read(search.path)
+    assert summary.best is not None
+    other = next(record for record in summary.finished if record is not summary.best)
+    before = best_setting(Findings.read(search.path))
+    assert before is not None
+    assert before.heading == f"The best setting, trial {summary.best.trial}"
+    confirm(search, {f"trial_{other.trial}": ("best", ["digits_2"], 30.0), "scratch": ("scratch", [], 33.0)})
+    after = best_setting(Findings.read(search.path))
+    assert after is not None
+    assert after.heading == f"The confirmed setting, trial {other.trial}"
+    assert ("distils from", "digits_2") in after.settings
+    assert f"trial {summary.best.trial} scored best" in after.note
+    assert plain(after.columns[1]) == "test, mean of 4 seeds ± 95 %"
+    ((name, value, floor),) = after.scores
+    assert (name, floor) == (score("mse").axis, score("mse").text(50.0))
+    assert " ± " in value
+    page = render_report(search.path).read_text()
+    assert after.heading in page
+    assert after.note in page
+
+
+def test_the_pictures_begin_with_the_confirmed_trial(search: RunFolder) -> None:
+    first, second, *_ = Findings.read(search.path).looks
+    confirm(search, {f"trial_{second.facts.trial}": ("best", ["digits_2"], 30.0), "scratch": ("scratch", [], 33.0)})
+    looks = Findings.read(search.path).looks
+    assert [look.facts.trial for look in looks[:2]] == [second.facts.trial, first.facts.trial]
+    assert open_run(search.path).looks[0].facts.trial == second.facts.trial
+
+
+def test_how_sure_tells_the_same_numbers_as_the_verdict(search: RunFolder) -> None:
+    confirmed = confirm(search, {"trial_3": ("best", ["digits_2"], 30.0), "scratch": ("scratch", [], 33.0)})
+    sure = plain(dict(answers(Findings.read(search.path)))["How sure are we?"])
+    numbers = re.search(r"(\d+) seeds, (\d+) clips of (\d+) videos", plain(confirmed.verdict))
+    assert numbers is not None
+    assert "with {} seeds on {} test clips of {} videos".format(*numbers.groups()) in sure
+
+
 def test_a_search_that_was_not_confirmed_has_nothing_to_say(search: RunFolder) -> None:
     assert read_confirmed(RunSummary.read(search.path)) is None
+
+
+def test_every_difference_is_a_row_of_a_table(search: RunFolder) -> None:
+    confirmed = confirm(
+        search,
+        {
+            "trial_3": ("best", ["digits_2"], 30.0),
+            "scratch": ("scratch", [], 33.0),
+            "finetune_digits_1": ("finetune", [], 32.0),
+        },
+        starts={"finetune_digits_1": "digits_1"},
+    )
+    render_report(search.path)
+    rows = pd.read_csv(search.tables / "contrasts.csv")
+    assert list(zip(rows.setting, rows.other, strict=True)) == [
+        ("trial_3", "scratch"),
+        ("trial_3", "finetune_digits_1"),
+        ("finetune_digits_1", "scratch"),
+    ]
+    assert rows.difference[0] == pytest.approx(confirmed.contrasts[0].found.mean)
+    assert (rows.low < rows.difference).all()
+    assert (rows.difference < rows.high).all()
+    assert (rows.num_seeds == NUM_SEEDS).all()

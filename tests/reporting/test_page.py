@@ -2,14 +2,16 @@
 
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from platform.reporting.page import render_report
+from platform.results.look import MeasuredField, read_look, write_look
 from platform.results.record import TrialRecord, read_results, write_results
 from platform.results.run_folder import RunFolder
 from platform.results.summary import RunSummary
@@ -26,11 +28,6 @@ CHARTS = (
     "horizon",
     "drawn",
     "openness",
-)
-# Nothing of Chromium's own may ask the network either.
-QUIET = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
 )
 
 
@@ -62,16 +59,6 @@ def text_of(report: Path) -> str:
 @pytest.fixture(scope="module")
 def report(finished_run: RunFolder) -> Path:
     return render_report(finished_run.path)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    assert chromium, "this test opens the report in Chromium; install it, for example `apt-get install chromium`"
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=QUIET.split())
-        yield opened
-        opened.close()
 
 
 def test_the_first_sentence_holds_the_best_trial_against_copying_the_last_frame(
@@ -124,6 +111,26 @@ def test_the_page_is_one_file_of_reasonable_size_that_forbids_itself_the_network
     assert report.stat().st_size < 15e6
     assert "default-src 'none'" in html
     assert not re.search(r"<(script|img|link|iframe)[^>]+(src|href)=\"(?!data:)", html)
+
+
+def test_radar_has_its_colours_explained_beside_every_clip_and_csi_above(
+    finished_run: RunFolder, tmp_path: Path, report: Path
+) -> None:
+    run = RunFolder(tmp_path / "run")
+    shutil.copytree(finished_run.path, run.path)
+    field = MeasuredField(unit="mm/h", values=tuple(n / 4 for n in range(256)), step_s=300)
+    for path in run.path.rglob("look.npz"):
+        look = read_look(path)
+        csi = {"horizon": {**look.facts.horizon, "csi_2": (0.5,) * 10}, "floor": {"csi_2": (0.4,) * 10}}
+        write_look(path, replace(look, facts=look.facts.model_copy(update={"field": field, **csi})))
+
+    page = render_report(run.path)
+    assert page.read_text().count('aria-label="Colours of rain in mm/h, which change at 0.1, 0.5, 1, 2, 5,') == 4
+    assert page.read_text().count('aria-label="Colours of error, predicted minus true in mm/h') == 3
+    assert 'id="plot-csi"' in page.read_text()
+    assert "Error is predicted minus true: orange is too low, purple too high." in text_of(page)
+    assert "Colours of" not in report.read_text()
+    assert "grey levels" in text_of(report)
 
 
 def test_no_text_on_the_page_is_not_a_number(report: Path) -> None:

@@ -8,9 +8,10 @@ import pytest
 from PIL import Image
 
 from platform.reporting.gate_pictures import gate_picture
-from platform.reporting.pictures import MISSING_GREY, PANEL, Shown, strip, strips
+from platform.reporting.pictures import PANEL, Row, Shown, strip, strips
+from platform.reporting.radar_colours import MISSING_GREY, FieldColours
 from platform.results.findings import Findings
-from platform.results.look import Look
+from platform.results.look import Look, MeasuredField
 from platform.results.predictions import Predictions
 from platform.results.run_folder import RunFolder
 
@@ -119,3 +120,79 @@ def test_missing_pixels_are_grey_and_count_in_no_error() -> None:
     true, error = rows["True"], rows["Error"]
     for row in (true, error):
         assert np.asarray(image(row.uri))[:4, :8, :3].tolist() == np.full((4, 8, 3), MISSING_GREY).tolist()
+
+
+RAIN = MeasuredField(unit="mm/h", values=tuple(n / 4 for n in range(256)), step_s=600)  # byte 4 is 1 mm/h
+
+
+def of_radar(true: int, told: int, missing: bool = False) -> Predictions:
+    """One clip of an even rain, in bytes; where `missing`, its upper half was not measured."""
+    valid = np.ones((1, 4, 8, 8, 1), bool)
+    valid[:, :, :4] = not missing
+    clips = np.where(valid, true, 0).astype(np.uint8)
+    return Predictions(clips, np.full((1, 3, 8, 8, 1), told, np.uint8), 2, valid if missing else None)
+
+
+def color(row: Row, y: int = 6) -> str:
+    return f"#{bytes(np.asarray(image(row.uri))[y, 4, :3]).hex()}"
+
+
+def test_rain_is_drawn_in_the_class_that_its_amount_is_in() -> None:
+    drawn = strip([Shown("Trial 1", of_radar(true=20, told=19), RAIN)], 0, "x")  # 5 mm/h, and a little less
+    values, differences = drawn.scales
+    classes = {label: colour for colour, label in values.swatches}
+    rows = {row.label: row for row in drawn.rows}
+    assert list(classes) == ["", "0.1", "0.5", "1", "2", "5", "10", "20", "50"]
+    assert color(rows["Observed"]) == color(rows["True"]) == classes["5"]
+    assert color(rows["Predicted"]) == classes["2"]
+    assert [scale.unit for scale in drawn.scales] == ["mm/h", "mm/h"]
+    assert dict(differences.swatches)[color(rows["Error"])] == "−0.5"
+
+
+def test_what_was_foretold_too_low_is_orange_and_too_high_purple() -> None:
+    for told, higher, lower in ((4, "red", "blue"), (255, "blue", "green")):
+        drawn = strip([Shown("Trial 1", of_radar(true=40, told=told), RAIN)], 0, "x")
+        channels = dict(zip(("red", "green", "blue"), np.asarray(image(drawn.rows[-1].uri))[6, 4, :3], strict=True))
+        assert channels[higher] > channels[lower] + 40
+        assert "orange is too low" in drawn.rows[-1].alt
+
+
+def test_what_no_radar_reached_is_grey_in_true_and_error_frames() -> None:
+    drawn = strip([Shown("Trial 1", of_radar(true=40, told=20, missing=True), RAIN)], 0, "x")
+    rows, grey = {row.label: row for row in drawn.rows}, f"#{bytes([MISSING_GREY] * 3).hex()}"
+    assert [label for label, row in rows.items() if color(row, y=1) == grey] == ["Observed", "True", "Error"]
+    first = np.asarray(image(drawn.animation).convert("RGB"))
+    edge, times = 4, PANEL // 8
+    assert first[edge + times, edge + times].tolist() == [MISSING_GREY] * 3
+
+
+def test_the_legend_names_the_grey_of_what_was_not_measured_where_there_is_such() -> None:
+    grey = (f"#{bytes([MISSING_GREY] * 3).hex()}", "no data")
+    missing = strip([Shown("Trial 1", of_radar(true=40, told=20, missing=True), RAIN)], 0, "x")
+    assert [scale.swatches[0] for scale in missing.scales] == [grey, grey]
+    assert all(scale.text.endswith("; grey was not measured") for scale in missing.scales)
+    whole = strip([Shown("Trial 1", of_radar(true=40, told=20), RAIN)], 0, "x")
+    assert all(grey not in scale.swatches and "grey" not in scale.text for scale in whole.scales)
+
+
+def test_a_class_begins_with_the_byte_nearest_to_its_bound_as_an_event_does() -> None:
+    colours = FieldColours.of(MeasuredField(unit="mm/h", values=tuple(0.4996 * n for n in range(256))))
+    drawn = colours.paint(np.array([0, 1, 2], np.uint8).reshape(3, 1, 1, 1))
+    classes = dict(colours.values.swatches)
+    assert [classes[f"#{bytes(rgb).hex()}"] for rgb in drawn[:, 0, 0]] == ["", "0.5", "1"]
+
+
+def test_a_clip_without_rain_says_so() -> None:
+    dry = strip([Shown("Trial 1", of_radar(true=0, told=0), RAIN)], 0, "Best of 4")
+    assert dry.title == "Best of 4, below 0.1 mm/h throughout"
+
+
+def test_gates_of_radar_lie_over_grey_below_what_was_seen_in_colour(looks: tuple[Look, ...]) -> None:
+    look = next(look for look in looks if look.facts.sources)
+    picture = gate_picture(Look(look.facts.model_copy(update={"field": RAIN}), *_arrays(look)))
+    plain = gate_picture(look)
+    assert picture is not None
+    assert plain is not None
+    assert [row.uri == other.uri for row, other in zip(picture.rows, plain.rows, strict=True)][:2] == [False, True]
+    assert [scale.name for scale in picture.scales] == ["rain"]
+    assert plain.scales == ()

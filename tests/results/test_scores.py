@@ -59,5 +59,6 @@ def test_event_scores_are_told_after_the_others_in_order_of_their_thresholds() -
     names = ["far_16", "csi_133", "epoch", "csi_16", "psnr", "mse", "pod_16"]
     assert shown(names) == ["mse", "psnr", "csi_16", "csi_133", "pod_16", "far_16"]
     assert summed_up(names) == ["mse", "psnr", "csi_16", "csi_133"]
+    assert shown(["csi_1.2.3", "csi_e", "csi_", "csi_1e-05", "csi_-10"]) == ["csi_-10", "csi_1e-05"]
     assert score("csi_16").axis == "critical success index at 16 (CSI), 0 to 1, higher is better"
     assert not score("far_2.5").higher_is_better

@@ -19,7 +19,7 @@ from platform.reporting.page import render_report
 from platform.results.comparison import Comparison
 from platform.results.findings import Findings
 from platform.results.incidents import read_incidents
-from platform.results.look import LookFacts, SourceLook
+from platform.results.look import LookFacts, MeasuredField, SourceLook
 from platform.results.progress import Running, RunningTrial, read_running, write_running
 from platform.results.record import TrialRecord, read_results, write_results
 from platform.results.run_folder import RunFolder
@@ -213,10 +213,11 @@ def arrays(**changed: np.ndarray) -> dict[str, np.ndarray]:
         clips=("a@0", "b@0"),
         kept=("a@0", "b@0"),
         mse=(1.0, 2.0),
-        horizon={"mse": (1.0, 2.0)},
-        floor={"mse": (3.0, 4.0)},
+        horizon={"mse": (1.0, 2.0), "csi_0.5": (0.5, None)},
+        floor={"mse": (3.0, 4.0), "csi_0.5": (0.25, None)},
         layers=(0,),
         sources={"one": SourceLook(openness=(0.5,), drawn=(0.1,), worth=(0.5, 0.25))},
+        field=MeasuredField(unit="mm/h", values=tuple(map(float, range(256))), step_s=300),
     )
     plain: dict[str, np.ndarray] = {
         "clips": np.zeros((2, 4, 8, 8, 1), np.uint8),
@@ -230,6 +231,11 @@ def arrays(**changed: np.ndarray) -> dict[str, np.ndarray]:
 
 def told(content: bytes) -> dict[str, Any]:
     return {**arrays(), "facts": np.frombuffer(content, np.uint8)}
+
+
+def with_field(**changed: Any) -> bytes:
+    facts = json.loads(arrays()["facts"].tobytes())
+    return json.dumps({**facts, "field": {**facts["field"], **changed}}).encode()
 
 
 def header(shape: str, kind: str = "|u1") -> bytes:
@@ -259,6 +265,9 @@ HOSTILE_LOOKS: dict[str, Callable[[Path], object]] = {
     "thousands of entries": put_many_entries,
     "no facts": lambda path: np.savez(path, **told(b"[]")),
     "nested facts": lambda path: np.savez(path, **told(b"[" * 100_000)),
+    "a field of a million bytes": lambda path: np.savez(path, **told(with_field(values=[0.0] * 1_000_000))),
+    "values that are none": lambda path: np.savez(path, **told(with_field(values=[-1e300, *[1e300] * 255]))),
+    "frames ages apart": lambda path: np.savez(path, **told(with_field(step_s=10**400))),
     "steps that are no numbers": lambda path: np.savez(path, **arrays(steps=np.full((2, 1, 1, 3), np.nan, np.float32))),  # type: ignore[arg-type]
     "other layers": lambda path: np.savez(path, **arrays(openness=np.zeros((2, 1, 2, 3, 2, 2), np.uint8))),  # type: ignore[arg-type]
     "no frames": lambda path: np.savez(path, **arrays(clips=np.zeros((0, 4, 8, 8, 1), np.uint8))),  # type: ignore[arg-type]

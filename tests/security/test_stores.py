@@ -234,7 +234,7 @@ def test_a_longer_file_than_was_published_is_not_fetched(store: FrameStore, tmp_
     remote.publish(store, lambda *_: None)
     with (tmp_path / "remote" / "benchmarks" / "kth-8" / SHARD).open("ab") as file:
         file.truncate(1 << 40)
-    with pytest.raises(UserError, match="its manifest says"):
+    with pytest.raises(UserError, match="were published; publish it again with --replace"):
         remote.fetch("kth-8", tmp_path / "here", lambda *_: None)
 
 

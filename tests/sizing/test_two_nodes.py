@@ -10,7 +10,7 @@ from platform.config.network import NetworkConfig
 from platform.measure.processes import in_fresh_process
 from platform.measure.setting import Setting
 from platform.sizing.trials import make_ready, timed_config
-from platform.sizing.two_nodes import on_nodes, one_core_nodes
+from platform.sizing.two_nodes import on_nodes, own_nodes
 
 TINY = Setting(
     NetworkConfig(hidden=(8,), kernel_size=3),
@@ -47,5 +47,5 @@ def test_a_users_own_cluster_is_not_forgotten(tmp_path: Path, monkeypatch: pytes
 def _nodes_seen() -> list[float]:
     import ray
 
-    with one_core_nodes(1):
+    with own_nodes(1):
         return [node["Resources"]["CPU"] for node in ray.nodes()]

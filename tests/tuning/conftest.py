@@ -18,6 +18,7 @@ from platform.config.home import Home
 from platform.results.progress import read_running
 from platform.results.record import TrialRecord, read_results
 from platform.results.run_folder import RunFolder
+from platform.results.stored_run import run_at
 
 TINY = Path(__file__).parents[1] / "fixtures" / "tiny.yaml"
 LONGEST_S = 150.0
@@ -87,18 +88,33 @@ Begin = Callable[..., Search]
 
 
 @pytest.fixture
+def ray_folder() -> Iterator[Path]:
+    """For a Ray that a test starts: its sockets' paths may not be long."""
+    with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+@pytest.fixture
 def begin(tiny_home: Home, tmp_path: Path) -> Iterator[Begin]:
-    """`begin("search.trials=5", ..., run="r")` or `begin(resume="r")`; what still runs is killed in the end.
+    """`begin("search.trials=5", ..., run="r")` or `begin(resume=True)`; what still runs is killed in the end. `at`: the
+    URI of a run in storage, whose working copy lies below `home`.
 
     In a short temporary folder, for the sockets of a killed driver's Ray, which goes with all that Ray left there.
     """
     begun: list[Search] = []
     with tempfile.TemporaryDirectory(prefix="tmu-", dir="/tmp", ignore_cleanup_errors=True) as temporary:
 
-        def start(*changes: str, run: str | Path = "r", resume: bool = False, options: tuple[str, ...] = ()) -> Search:
-            folder = RunFolder(tmp_path / run)
-            what = ("--resume", str(run)) if resume else (str(TINY), "--profile", "laptop")
-            where = () if resume else ("--run-dir", str(folder.path))
+        def start(
+            *changes: str,
+            run: str | Path = "r",
+            at: str | None = None,
+            home: Home = tiny_home,
+            resume: bool = False,
+            options: tuple[str, ...] = (),
+        ) -> Search:
+            folder = run_at(at or tmp_path / run, home)
+            what = ("--resume", at or str(run)) if resume else (str(TINY), "--profile", "laptop")
+            where = () if resume else ("--run-dir", folder.address)
             sets = [part for change in changes for part in ("--set", change)]
             driver = subprocess.Popen(
                 [sys.executable, "-m", "platform.search", *what, *where, *sets, *options],
@@ -106,7 +122,7 @@ def begin(tiny_home: Home, tmp_path: Path) -> Iterator[Begin]:
                 stderr=subprocess.PIPE,
                 text=True,
                 cwd=tmp_path,  # a run is named from here where it is gone on with, and by its whole path before
-                env={**os.environ, "TMU_HOME": str(tiny_home.root), "TMPDIR": temporary},
+                env={**os.environ, "TMU_HOME": str(home.root), "TMPDIR": temporary},
                 # A shell that started the tests in the background has Ctrl-C ignored, and children inherit that.
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
             )

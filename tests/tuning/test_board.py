@@ -50,10 +50,11 @@ def test_settings_stand_beside_the_scores_that_the_scalars_have(findings: Findin
     best = findings.summary.best
     assert best is not None
     writer = SummaryWriter(str(tmp_path))
-    add_settings(writer, best)
+    add_settings(writer, best, ("sources", "learning_rate"))
     writer.close()
     plugin = {value.tag: value.metadata.plugin_data.content for _, value in values(tmp_path)}  # type: ignore[attr-defined]
     begun = HParamsPluginData.FromString(plugin["_hparams_/session_start_info"]).session_start_info
+    assert set(begun.hparams) == {"sources", "learning_rate"}
     assert begun.hparams["learning_rate"].number_value == best.settings["learning_rate"]
     assert begun.hparams["sources"].string_value == " ".join(best.sources)
     experiment = HParamsPluginData.FromString(plugin["_hparams_/experiment"]).experiment

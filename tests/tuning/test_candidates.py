@@ -53,12 +53,23 @@ def test_rivals_are_the_best_setting_with_as_little_changed_as_can_be(planned: P
     found = {each.name: TrialSettings.model_validate(each.settings) for each in plan.settings}
     best = found["trial_0"]
     assert found["scratch"] == TrialSettings(learning_rate=1e-3)
-    assert found["control"] == best.model_copy(update={"distil": best.distil.model_copy(update={"weight": 0.0})})
+    assert found["control_of_trial_0"] == best.model_copy(
+        update={"distil": best.distil.model_copy(update={"weight": 0.0})}
+    )
     assert found["finetune_b"] == TrialSettings(start="b", learning_rate=1e-3)
     assert found["all_sources"] == best.model_copy(update={"sources": ("a", "b", "c")})
     assert found["single_source"] == best.model_copy(update={"sources": ("a",)})
     assert list(found) == [
-        *("trial_0", "scratch", "finetune_a", "finetune_b", "finetune_c", "control", "all_sources", "single_source")
+        *(
+            "trial_0",
+            "scratch",
+            "finetune_a",
+            "finetune_b",
+            "finetune_c",
+            "control_of_trial_0",
+            "all_sources",
+            "single_source",
+        )
     ]
     assert [each.origin for each in plan.settings][:2] == ["trial 0", "trial 0, without its sources"]
 
@@ -76,7 +87,7 @@ def test_a_rival_is_the_searchs_best_of_its_kind_where_there_is_one(planned: Pla
     origins = {each.name: (each.trial, each.changed) for each in plan.settings}
     assert origins["scratch"] == (1, "")
     assert origins["finetune_b"] == (2, "")
-    assert origins["finetune_a"] == (4, "starts from a and distils nothing")
+    assert origins["finetune_a"] == (2, "starts from a and distils nothing")  # its learning rate is one of that kind
     assert origins["single_source"] == (3, "")
     assert origins["all_sources"] == (4, "with all sources")
 
@@ -115,3 +126,20 @@ def test_without_sources_there_is_no_control_and_without_trials_nothing(planned:
     assert plan is not None
     assert "distils from a source" in plan.left_out["control"]
     assert planned() is None
+
+
+def test_each_that_may_be_confirmed_has_a_control_of_its_own(planned: Planned) -> None:
+    plan = planned(
+        (1.0, {"sources": ["a"], "learning_rate": 1e-3, "distil": {"weight": 0.1}}),
+        (2.0, {"sources": ["a"], "learning_rate": 1e-3, "distil": {"weight": 0.2}}),
+        (3.0, {"sources": ["b"], "distil": {"weight": 0.2}}),
+        (4.0, {"sources": ["b"], "distil": {"what": "frames"}}),
+        count=4,
+    )
+    assert plan is not None
+    controls = {each.name: TrialSettings.model_validate(each.settings) for each in plan.of(["control"])}
+    assert list(controls) == ["control_of_trial_0", "control_of_trial_2"]
+    assert {each.distil.weight for each in controls.values()} == {0.0}
+    assert controls["control_of_trial_2"].sources == ("b",)
+    assert plan.left_out["control_of_trial_1"] == "is control_of_trial_0"
+    assert "imitates frames" in plan.left_out["control_of_trial_3"]

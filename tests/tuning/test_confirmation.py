@@ -96,7 +96,9 @@ def test_a_confirmation_trains_and_tests_each_setting_with_each_seed(searched: R
     confirmation = prepare_confirmation(searched, config, tiny_home)
     assert not confirmation.has_begun
     names = [planned.name for planned in confirmation.plan.settings]
-    assert {"scratch", "finetune_one", "finetune_two", "control"} <= set(names)
+    roles = [planned.role for planned in confirmation.plan.settings]  # the best of five trials may be from scratch
+    assert {"best", "scratch", "finetune", "control"} <= set(roles)
+    assert roles.count("finetune") == 2
     assert run_confirmation(confirmation, tiny_home, Console(quiet=True)) == "whole"
 
     folder = confirmation.folder
@@ -115,6 +117,13 @@ def test_a_confirmation_trains_and_tests_each_setting_with_each_seed(searched: R
     for setting in confirmed.settings:
         rows = table[table.setting == setting.name]
         assert setting.scores["mse"].mean == pytest.approx(rows.mse.mean())
+
+    seeds = confirmed.chosen.trials
+    best = min(seeds, key=lambda record: record.metrics["mse"])
+    target, (checkpoint,) = open_run(searched.path).network(), folder.trial(best.id).glob("checkpoint_*")
+    weights = load_file(checkpoint / "target.safetensors")
+    assert target.state_dict().keys() <= weights.keys()
+    assert all(torch.equal(value, weights[name]) for name, value in target.state_dict().items())
 
     trained = folder.path / "trials" / records[1].id
     assert list(trained.glob("checkpoint_*/target.safetensors"))

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from platform.config.errors import UserError
+from platform.results.driven import is_driven
 from platform.results.run_folder import RunFolder
-from platform.tuning.driver import is_driven, stop
+from platform.tuning.driver import stop
 
 DRIVES = """
 import sys, time

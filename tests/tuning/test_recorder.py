@@ -128,20 +128,20 @@ def test_a_search_that_is_interrupted_before_its_first_trial_has_an_empty_table(
     assert read_results(recorder.folder.results) == []
 
 
-def test_losers_lose_their_checkpoints_and_the_best_three_keep_theirs(recorder: Recorder) -> None:
-    for number, mse in enumerate([40.0, 30.0, 45.0, 20.0, 50.0]):
+def test_losers_lose_their_checkpoints_and_the_best_four_keep_theirs(recorder: Recorder) -> None:
+    for number, mse in enumerate([40.0, 30.0, 45.0, 20.0, 50.0, 35.0]):
         finish(recorder, number, mse=mse)
-    assert kept(recorder) == [0, 1, 3]
-    assert sorted(recorder.checkpoints) == [0, 1, 3]
+    assert kept(recorder) == [0, 1, 3, 5]
+    assert sorted(recorder.checkpoints) == [0, 1, 3, 5]
 
 
 def test_the_pareto_set_keeps_its_checkpoints_however_bad_its_first_objective(
     tiny_config: Config, tmp_path: Path
 ) -> None:
     recorder = Recorder(tiny_config("search.objectives=[mse, parameters]"), RunFolder(tmp_path / "run"))
-    for number, (mse, size) in enumerate([(40.0, 9.0), (30.0, 9.0), (45.0, 9.0), (20.0, 9.0), (50.0, 1.0)]):
+    for number, (mse, size) in enumerate([(40, 9.0), (30, 9.0), (45, 9.0), (20, 9.0), (50, 1.0), (35, 9.0)]):
         finish(recorder, number, mse=mse, parameters=size)
-    assert kept(recorder) == [0, 1, 3, 4]
+    assert kept(recorder) == [0, 1, 3, 4, 5]
     assert [record.trial for record in recorder.pareto()] == [3, 4]
 
 

@@ -105,7 +105,8 @@ def test_the_best_target_is_written_out_with_what_it_predicts(finished: tuple) -
     looks = open_run(folder.path).looks
     assert [look.facts.trial for look in looks][:1] == [best.trial]
     assert len({look.facts.kept for look in looks}) == 1
-    assert 1 < len(looks) <= 3
+    assert 1 < len(looks) <= 4
+    assert {bool(look.facts.sources) for look in looks} == {True, False}  # what a reader wants beside each other
     for look in looks:
         record = records[look.facts.trial]
         assert np.mean(look.facts.mse) == pytest.approx(record.metrics["mse"], rel=2e-2)  # as it trained, in bfloat16
@@ -115,7 +116,7 @@ def test_the_best_target_is_written_out_with_what_it_predicts(finished: tuple) -
 def test_checkpoints_of_losers_are_gone(finished: tuple) -> None:
     _, records, folder = finished
     kept = {path.parent.name for path in folder.trials.glob("*/checkpoint_*")}
-    assert len(kept) == 3 < len(records)
+    assert len(kept) == 4 < len(records)
 
 
 def test_every_trial_has_its_tensorboard_log(finished: tuple) -> None:

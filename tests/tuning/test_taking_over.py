@@ -53,7 +53,7 @@ def test_a_trial_goes_on_from_where_it_was_not_yet_judged(
         assert len(past.unfinished[0].curve) == (goes_on_from or 0)
         assert (0 in past.checkpoints) == (goes_on_from is not None)
         if goes_on_from is not None:
-            assert (past.checkpoints[0] / "target.safetensors").read_bytes() == bytes([goes_on_from])
+            assert Path(past.checkpoints[0].path, "target.safetensors").read_bytes() == bytes([goes_on_from])
 
 
 @pytest.mark.usefixtures("local_ray")

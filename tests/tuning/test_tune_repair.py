@@ -46,8 +46,10 @@ def test_a_trial_whose_reused_worker_dies_is_tried_again(tmp_path: Path) -> None
             name="trials", storage_path=str(tmp_path), verbose=0, failure_config=tune.FailureConfig(max_failures=2)
         ),
     )
+    before = signal.getsignal(signal.SIGINT)
     with repaired_tune():
         results = tuner.fit()
+    assert signal.getsignal(signal.SIGINT) == before  # the next Ctrl-C is not Tune's
     assert mark.exists()
     assert results.errors == []
     assert sorted(result.metrics["score"] for result in results) == [0, 1, 2]

@@ -67,9 +67,8 @@ def test_a_trial_after_another_equals_itself_in_a_new_worker_bit_for_bit(
         after, alone = run("after", jobs(A, B)), run("alone", jobs(B))
     first, second, third = (pid for pid, *_ in watch.seen)
     assert first == second != third
-    weights = [
-        load_file(recorder.checkpoints[number] / "target.safetensors") for recorder, number in ((after, 1), (alone, 0))
-    ]
+    checkpoints = (after.checkpoints[1], alone.checkpoints[0])
+    weights = [load_file(Path(checkpoint.path, "target.safetensors")) for checkpoint in checkpoints]
     assert weights[0].keys() == weights[1].keys()
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
     assert [dict(point) for point in after.records[1].curve] == [dict(point) for point in alone.records[0].curve]

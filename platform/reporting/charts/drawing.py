@@ -6,6 +6,7 @@ Okabe and Ito's, and no chart says anything by colour alone.
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -15,7 +16,7 @@ from platform.results.record import TrialRecord
 from platform.results.summary import RunSummary
 
 BEST, FINISHED, STOPPED, FAILED = "var(--best)", "var(--finished)", "var(--stopped)", "var(--failed)"
-INK, PAPER, GRID, CLEAR = "var(--ink)", "var(--paper)", "var(--grid)", "rgba(0,0,0,0)"
+INK, PAPER, PANEL, GRID, CLEAR = "var(--ink)", "var(--paper)", "var(--panel)", "var(--grid)", "rgba(0,0,0,0)"
 LOG_ABOVE = 20.0  # largest over smallest score from which a linear axis hides the small ones
 
 
@@ -75,7 +76,7 @@ def add_group(
     symbol: str,
     name: str,
 ) -> None:
-    """Dots for trials; below them, thicker, their mean and interval. A name enters the legend once."""
+    """Dots for trials; below them, larger, their mean and interval. A name enters the legend once."""
     if group.mean is None:
         return
     named = {trace.name for trace in plot.data}
@@ -92,29 +93,33 @@ def add_group(
         legendgroup=name,
         showlegend=name not in named,
     )
-    mean = "mean with 95 % interval" if group.interval else "mean"
-    low, high = group.interval or (group.mean, group.mean)
-    text = f"mean {summary.score.text(group.mean)}"
-    text += f" (95 %: {summary.score.text(low)} to {summary.score.text(high)})" if group.interval else ""
-    bars = {
-        "array": [high - group.mean],
-        "arrayminus": [group.mean - low],
-        "color": INK,
-        "thickness": 2.5,
-        "width": 7,
-    }
+    mean, text = "mean (95 % interval)", f"mean {summary.score.text(group.mean)}"
+    if group.interval is not None:
+        low, high = map(summary.score.text, group.interval)
+        text += f" (95 %: {low} to {high})"
     plot.add_scatter(
         x=[group.mean],
         y=[place + 0.22],
         mode="markers",
         marker={"color": INK, "size": 11, "symbol": "diamond"},
-        error_x=bars if group.interval else None,
+        error_x=error_bars([group.mean], [group.interval], INK) if group.interval else None,
         hovertext=text,
         hoverinfo="text",
         name=mean,
         legendgroup=mean,
         showlegend=mean not in named,
     )
+
+
+def error_bars(means: Sequence[float], intervals: Sequence[tuple[float, float]], color: str) -> dict[str, Any]:
+    """From each mean to both ends of its interval, for `error_x`."""
+    return {
+        "array": [high - mean for mean, (_, high) in zip(means, intervals, strict=True)],
+        "arrayminus": [mean - low for mean, (low, _) in zip(means, intervals, strict=True)],
+        "color": color,
+        "thickness": 2,
+        "width": 6,
+    }
 
 
 def mark_best(plot: go.Figure, best: TrialRecord, value: float) -> None:
@@ -158,13 +163,19 @@ def _hover(summary: RunSummary, record: TrialRecord) -> str:
     return "<br>".join(lines)
 
 
-def empty_panels(rows: int, columns: int, *, height: int) -> go.Figure:
-    """Small plots side by side, in the style of `empty_plot`."""
+def empty_panels(rows: int, columns: int, *, height: int, shared_y: bool = False) -> go.Figure:
+    """Small plots side by side, in the style of `empty_plot`. `shared_y`: a row has one y axis, at its left."""
     model = empty_plot(x="", y="", height=height).layout
-    plot = make_subplots(rows=rows, cols=columns, horizontal_spacing=0.11, vertical_spacing=0.5 / (rows + 1))
+    plot = make_subplots(
+        rows=rows,
+        cols=columns,
+        horizontal_spacing=0.2 / columns if shared_y else 0.11,
+        vertical_spacing=0.5 / (rows + 1),
+        shared_yaxes=shared_y,
+    )
     axis = {key: value for key, value in model.xaxis.to_plotly_json().items() if key != "title"}
     kept = {key: model[key] for key in ("paper_bgcolor", "plot_bgcolor", "font", "margin", "legend", "hoverlabel")}
     plot.update_layout(template="none", height=height, dragmode=False, **kept)
-    plot.update_xaxes(**axis)
-    plot.update_yaxes(**axis)
+    plot.update_xaxes(**axis, nticks=3, tickangle=0, title_font_size=13)  # a phone has room for no more
+    plot.update_yaxes(**axis, title_font_size=13)
     return plot

@@ -1,14 +1,16 @@
 """The settings in which the finished trials of a search differ, as charts need them."""
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from scipy import stats
 
-from platform.reporting.tables import ONLY_WITH_SOURCES, cell
+from platform.reporting.tables import cell
 from platform.results.record import TrialRecord, flatten
+from platform.results.settings_text import ONLY_WITH_SOURCES
 from platform.results.summary import RunSummary
 
 LOG_ABOVE = 30.0  # largest over smallest, from which an axis is logarithmic
@@ -25,18 +27,24 @@ class Axis:
     ticks: Sequence[tuple[float, str]]
 
 
+class Trend(NamedTuple):
+    """Spearman's rank correlation with the score, and how seldom chance alone gives one as strong."""
+
+    rho: float
+    p: float
+
+
 @dataclass(frozen=True)
 class DrawnSetting:
-    """One setting, with the trials in which it has an effect."""
+    """One setting, with the trials in which it has an effect, and its value in all trials that have one."""
 
     name: str
     kind: Literal["number", "choice"]
     records: tuple[TrialRecord, ...]
+    values: Mapping[int, Any]  # by trial
 
     def of(self, record: TrialRecord) -> Any:
-        if self.name.startswith(SOURCE):
-            return self.name.removeprefix(SOURCE) in record.sources
-        return flatten(record.settings).get(self.name)
+        return self.values.get(record.trial)
 
     @property
     def shown(self) -> list[Any]:
@@ -51,18 +59,21 @@ class DrawnSetting:
         values = self.shown
         return "log" if min(values) > 0 and max(values) / min(values) >= LOG_ABOVE else "linear"
 
-    def correlation(self, summary: RunSummary) -> float:
-        """Spearman's, with the score; 0 for choices, and below five trials."""
+    @property
+    def rarest(self) -> tuple[str, int] | None:
+        """The value that the fewest trials have, and how many; None for numbers that hardly repeat."""
+        counted = Counter(_text(self.of(record)) for record in self.records)
+        if self.kind == "number" and len(counted) > len(self.records) / 2:
+            return None
+        return min(counted.items(), key=lambda value: value[1])
+
+    def trend(self, summary: RunSummary) -> Trend | None:
+        """None for choices, below five trials, and where all scores are the same."""
         values = [summary.value(record) for record in self.records]
         if self.kind == "choice" or len(values) < 5:
-            return 0.0
-        rho = float(stats.spearmanr(self.shown, values).statistic)
-        return rho if math.isfinite(rho) else 0.0
-
-    def is_clear(self, summary: RunSummary) -> bool:
-        """Would chance alone seldom (p below 0.05) give such a correlation?"""
-        values = [summary.value(record) for record in self.records]
-        return self.correlation(summary) != 0 and float(stats.spearmanr(self.shown, values).pvalue) < 0.05
+            return None
+        found = stats.spearmanr(self.shown, values)
+        return Trend(float(found.statistic), float(found.pvalue)) if math.isfinite(found.statistic) else None
 
     def axis_of(self, records: Sequence[TrialRecord]) -> Axis:
         """Of parallel coordinates, for all `records`; where the setting has no effect, at the lowest mark."""
@@ -98,20 +109,19 @@ def drawn_settings(
     found = []
     if each_source:
         drawn = [source for source in summary.sources if 0 < sum(source in r.sources for r in records) < len(records)]
-        found += [DrawnSetting(SOURCE + source, "choice", records) for source in drawn]
+        for source in drawn:
+            there = {record.trial: source in record.sources for record in records}
+            found.append(DrawnSetting(SOURCE + source, "choice", records, there))
     for name in dict.fromkeys(key for settings in flat for key in settings):
         if name == "sources" or name.startswith(("distil.source_weights", "distil.memories")):
             continue
-        there = tuple(
-            record
-            for record, settings in zip(records, flat, strict=True)
-            if name in settings and settings[name] is not None and not _idle(name, record)
-        )
-        values = [flatten(record.settings)[name] for record in there]
+        all_values = {record.trial: settings.get(name) for record, settings in zip(records, flat, strict=True)}
+        effective = tuple(r for r in records if all_values[r.trial] is not None and not _idle(name, r))
+        values = [all_values[record.trial] for record in effective]
         if len({_text(value) for value in values}) < 2:
             continue
         is_number = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
-        found.append(DrawnSetting(name, "number" if is_number else "choice", there))
+        found.append(DrawnSetting(name, "number" if is_number else "choice", effective, all_values))
     order = {name.replace("source.", SOURCE): place for place, name in enumerate(by_importance)}
     return sorted(found, key=lambda setting: order.get(setting.name, len(order)))
 

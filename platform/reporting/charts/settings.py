@@ -4,18 +4,20 @@ from collections.abc import Sequence
 
 from platform.reporting.charts.chart import Chart, measured_as
 from platform.reporting.charts.drawing import BEST, FINISHED, INK, PAPER, STOPPED, empty_panels, empty_plot
-from platform.reporting.charts.drawn_settings import Axis, drawn_settings
+from platform.reporting.charts.drawn_settings import SOURCE, Axis, DrawnSetting, drawn_settings
 from platform.reporting.tables import cell
+from platform.results.effects import MIN_FOR_INTERVAL
 from platform.results.importances import ROUGH_BELOW, Importances
 from platform.results.record import TrialRecord
 from platform.results.scores import percent
 from platform.results.summary import RunSummary
 
-MOST_PANELS = 9
+MOST_PANELS, COLUMNS = 9, 2  # a phone has no room for the ticks of three
 MOST_AXES = 9
+SIGNIFICANT = 0.05
 
 
-def importances_chart(found: Importances) -> Chart:
+def importances_chart(found: Importances, summary: RunSummary) -> Chart:
     """Which settings explain the differences between scores."""
     if not found.shares:
         title = "Which settings matter cannot be said yet"
@@ -23,23 +25,48 @@ def importances_chart(found: Importances) -> Chart:
     names = list(found.shares)[::-1]
     plot = empty_plot(x="share explained", y="", height=110 + 30 * len(names))
     shares = [found.shares[name] for name in names]
+    rare = _rare_values(found, summary)
     plot.add_bar(
         x=shares,
         y=names,
         orientation="h",
         marker_color=FINISHED,
+        marker_pattern={"shape": ["/" if name in rare else "" for name in names], "solidity": 0.5},
         text=[percent(share) for share in shares],
         textposition="outside",
         cliponaxis=False,
         hoverinfo="skip",
     )
     plot.update_xaxes(tickformat=".0%", range=[0, min(1.12, max(shares) * 1.2)])
-    top = names[-1]
-    share = percent(found.shares[top])
-    title = f"{top} mattered most: it explains {share} of the differences between {found.num_trials} finished trials"
-    rough = " With so few trials this is rough: expect the order to change." if found.num_trials < ROUGH_BELOW else ""
+    plot.update_yaxes(showgrid=False)
     caption = "fANOVA over the settings that every trial has: that a setting mattered, not which of its values is good."
-    return Chart("importances", title, caption + rough, plot)
+    if rare:
+        caption += f" Hatched: the share rests on a value that fewer than {MIN_FOR_INTERVAL} finished trials have."
+    if found.num_trials < ROUGH_BELOW:
+        caption += " With so few trials this is rough: expect the order to change."
+    return Chart("importances", _importances_title(found, names[-1], rare.get(names[-1])), caption, plot)
+
+
+def _rare_values(found: Importances, summary: RunSummary) -> dict[str, tuple[str, int]]:
+    """By the name of an importance: a value that too few trials have for saying what it does, and how many have it."""
+    rare = {}
+    for setting in drawn_settings(summary, list(found.shares), each_source=True):
+        if (rarest := setting.rarest) is not None and rarest[1] < MIN_FOR_INTERVAL:
+            rare[setting.name.replace(SOURCE, "source.")] = rarest
+    return rare
+
+
+def _importances_title(found: Importances, top: str, rare: tuple[str, int] | None) -> str:
+    share, n = percent(found.shares[top]), f"{found.num_trials} finished trials"
+    if rare is not None:
+        value, count = rare
+        have = f"{'has' if count == 1 else 'have'} it at {value}"
+        if top.startswith("source."):
+            have = f"{'is' if count == 1 else 'are'} {'with' if value == 'yes' else 'without'} it"
+        return f"{top} stands first with {share} of the differences, but only {count} of {n} {have}"
+    if found.num_trials < ROUGH_BELOW:
+        return f"{top} may have mattered most: it explains about {share} of the differences between {n}"
+    return f"{top} mattered most: it explains {share} of the differences between {n}"
 
 
 def settings_against_score(summary: RunSummary, by_importance: Sequence[str]) -> Chart | None:
@@ -47,9 +74,9 @@ def settings_against_score(summary: RunSummary, by_importance: Sequence[str]) ->
     drawn = drawn_settings(summary, by_importance)[:MOST_PANELS]
     if not drawn:
         return None
-    columns = min(3, len(drawn))
+    columns = min(COLUMNS, len(drawn))
     rows = -(-len(drawn) // columns)
-    plot = empty_panels(rows, columns, height=60 + 250 * rows)
+    plot = empty_panels(rows, columns, height=60 + 220 * rows, shared_y=True)
     for number, setting in enumerate(drawn):
         place = {"row": number // columns + 1, "col": number % columns + 1}
         plot.add_scatter(
@@ -76,16 +103,26 @@ def settings_against_score(summary: RunSummary, by_importance: Sequence[str]) ->
                 **place,
             )
         plot.update_xaxes(title={"text": setting.name, "standoff": 4}, type=setting.axis, **place)
+        if setting.kind == "choice":
+            plot.update_xaxes(tickangle=None, **place)  # words may stand aslant
         plot.update_yaxes(title={"text": summary.score.label if number % columns == 0 else ""}, **place)
-    strongest = max(drawn, key=lambda setting: abs(setting.correlation(summary)))
-    rho = strongest.correlation(summary)
-    title = "No setting clearly goes with the score in one direction"
-    if strongest.is_clear(summary):
-        better = summary.score.signed(rho) < 0
-        title = f"{strongest.name} goes with the score most: the higher it is, the {'better' if better else 'worse'}"
-        title += f" (rank correlation {rho:+.2f}, {len(strongest.records)} trials)".replace("-", "−")
-    caption = "Finished trials. Where a search repeats what looks promising, marks crowd there: that is no evidence."
-    return Chart("settings", title, caption, plot, measured_as(summary))
+    caption = (
+        "Finished trials. Where a search repeats what looks promising, marks crowd there: that is no evidence. A rank "
+        "correlation is called clear where p is below 0.05, corrected for the settings here that are numbers."
+    )
+    return Chart("settings", _trend_title(summary, drawn), caption, plot, measured_as(summary))
+
+
+def _trend_title(summary: RunSummary, drawn: Sequence[DrawnSetting]) -> str:
+    found = [(setting, trend) for setting in drawn if (trend := setting.trend(summary)) is not None]
+    if not found:
+        return f"The {summary.score.label} of {len(summary.finished)} finished trials beside each of their settings"
+    strongest, trend = min(found, key=lambda each: each[1].p)
+    if trend.p * len(found) >= SIGNIFICANT:
+        return f"No setting clearly goes with the score in one direction, in {len(summary.finished)} finished trials"
+    better = "better" if summary.score.signed(trend.rho) < 0 else "worse"
+    title = f"{strongest.name} goes with the score: the higher it is, the {better}"
+    return title + f" (rank correlation {trend.rho:+.2f}, {len(strongest.records)} trials)".replace("-", "−")
 
 
 def parallel_coordinates(summary: RunSummary, by_importance: Sequence[str]) -> Chart | None:
@@ -124,17 +161,26 @@ def parallel_coordinates(summary: RunSummary, by_importance: Sequence[str]) -> C
         side="bottom",
     )
     plot.update_yaxes(visible=False, range=[-0.06, 1.06])
-    few = best[: max(2, len(best) // 5)]
-    same = [
-        f"{setting.name} {cell(setting.of(few[0]))}"
-        for setting in drawn
-        if setting.kind == "choice" and len({cell(setting.of(record)) for record in few}) == 1
-    ]
-    title = f"The best {len(few)} of {len(records)} finished trials have nothing but their scores in common"
-    if same:
-        title = f"The best {len(few)} of {len(records)} finished trials share {', '.join(same[:3])}"
     caption = "A line a trial, through its settings to its score: higher is better. A dash: no effect without sources."
-    return Chart("parallel", title, caption, plot, measured_as(summary))
+    return Chart("parallel", _common_title(drawn, best), caption, plot, measured_as(summary))
+
+
+def _common_title(drawn: Sequence[DrawnSetting], best: Sequence[TrialRecord]) -> str:
+    """What the best share, and how many others have it too: what all have, the best do as well."""
+    num_few = max(2, len(best) // 5)
+    few, others = best[:num_few], best[num_few:]
+    shared = []
+    for setting in drawn:
+        there = {record.trial: cell(setting.of(record)) for record in setting.records}
+        values = {there.get(record.trial) for record in few}
+        if setting.kind == "choice" and len(values) == 1 and (value := values.pop()) is not None:
+            shared.append((sum(there.get(record.trial) == value for record in others), f"{setting.name} {value}"))
+    title = f"The best {len(few)} of {len(best)} finished trials"
+    if not shared:
+        return f"{title} agree in none of the choices drawn here"
+    (count, first), *rest = sorted(shared)[:3]
+    also = "".join(f", {text} ({number})" for number, text in rest)
+    return f"{title} have {first} ({count} of the other {len(others)} do too){also}"
 
 
 def _score_axis(summary: RunSummary, records: Sequence[TrialRecord]) -> Axis:

@@ -8,9 +8,10 @@ from platform.results.summary import RunSummary
 
 COSTS = (
     ("parameters", "weights"),
-    ("seconds_per_clip", "seconds to predict a clip"),
-    ("duration_s", "training, minutes"),
+    ("seconds_per_clip", "ms a clip"),
+    ("duration_s", "training, min"),
 )
+SCALES = {"seconds_per_clip": 1000, "duration_s": 1 / 60}
 CLOSE = 0.05  # of the best score
 
 
@@ -26,14 +27,16 @@ def pareto_front(summary: RunSummary) -> Chart | None:
     plot = empty_plot(x=second.label, y=first.label, height=400)
     add_trials(plot, summary, rest, "beaten by one on the front", STOPPED, "circle-open", x=second.name)
     add_trials(plot, summary, front, "front", BEST, "circle", x=second.name)
-    plot.data[-1].update(mode="markers+text", text=[f"trial {r.trial}" for r in front], textposition="top center")
-    xs = [record.metrics[second.name] for record in (*front, *rest)]
-    room = 0.12 * (max(xs) - min(xs) or 1)  # for the labels of the outermost
-    plot.update_xaxes(range=[min(xs) - room, max(xs) + room])
+    side = "top" if first.higher_is_better else "bottom"  # where no beaten one is
+    plot.data[-1].update(mode="markers+text", text=[f"trial {r.trial}" for r in front], textposition=f"{side} center")
+    for objective, update in ((first, plot.update_yaxes), (second, plot.update_xaxes)):
+        values = [record.metrics[objective.name] for record in (*front, *rest)]
+        room = 0.12 * (max(values) - min(values) or 1)  # for the labels of the outermost
+        update(range=[min(values) - room, max(values) + room])
     measured = f"{first.axis}; {second.axis} · {summary.benchmark}, validation"
     names = " and ".join(objective.label for objective in summary.objectives)
-    who = "trial is" if len(front) == 1 else "trials are"
-    title = f"{len(front)} of {len(summary.finished)} finished {who} not beaten in {names} at once"
+    verb = "is" if len(front) == 1 else "are"
+    title = f"{len(front)} of {len(summary.finished)} finished trials {verb} not beaten in {names} at once"
     more = (
         f" The front is over all {len(summary.objectives)} objectives; two are drawn."
         if len(summary.objectives) > 2
@@ -47,7 +50,7 @@ def score_against_cost(summary: RunSummary) -> Chart | None:
     records = [record for record in summary.finished if record.metrics.keys() >= {"parameters", "seconds_per_clip"}]
     if not records or (best := summary.best) is None:
         return None
-    plot = empty_panels(1, len(COSTS), height=320)
+    plot = empty_panels(1, len(COSTS), height=320, shared_y=True)
     for number, (name, label) in enumerate(COSTS, start=1):
         for group, color, symbol, size, told in (
             ([r for r in records if r is not best], FINISHED, "circle", 8, "finished"),
@@ -65,14 +68,21 @@ def score_against_cost(summary: RunSummary) -> Chart | None:
                 row=1,
                 col=number,
             )
-        plot.update_xaxes(title={"text": label, "standoff": 4}, nticks=5, row=1, col=number)
+        plot.update_xaxes(
+            title={"text": label, "standoff": 4}, tickformat="~s" if name == "parameters" else "", row=1, col=number
+        )
     plot.update_yaxes(title={"text": summary.score.label}, row=1, col=1)
     value = summary.value(best) or 0.0
     close = [r for r in records if abs((summary.value(r) or 0.0) - value) <= CLOSE * abs(value)]
     smallest = min(close, key=lambda record: record.metrics["parameters"], default=best)
-    weights = readable_count(best.metrics.get("parameters", 0))
-    title = f"The best trial has {weights} weights, and none that is smaller comes within {percent(CLOSE)}"
-    if smallest is not best and smallest.metrics["parameters"] < best.metrics.get("parameters", 0):
+    num_weights = best.metrics.get("parameters", 0)
+    weights, has_smaller = readable_count(num_weights), any(r.metrics["parameters"] < num_weights for r in records)
+    title = f"The best trial has {weights} weights, and no other of {len(records)} finished trials has fewer"
+    if len(records) == 1:
+        title = f"The only finished trial has {weights} weights"
+    elif has_smaller:
+        title = f"The best trial has {weights} weights, and none that is smaller comes within {percent(CLOSE)}"
+    if smallest is not best and smallest.metrics["parameters"] < num_weights:
         title = (
             f"Trial {smallest.trial} comes within {percent(CLOSE)} of the best with "
             f"{readable_count(smallest.metrics['parameters'])} weights instead of {weights}"
@@ -82,4 +92,5 @@ def score_against_cost(summary: RunSummary) -> Chart | None:
 
 
 def _cost(record: TrialRecord, name: str) -> float:
-    return record.duration_s / 60 if name == "duration_s" else record.metrics[name]
+    value = record.duration_s if name == "duration_s" else record.metrics[name]
+    return value * SCALES.get(name, 1)

@@ -1,5 +1,10 @@
 """Trials in their order, and while they learned."""
 
+import math
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
 from platform.reporting.charts.chart import Chart, best_word, measured_as, states_text
 from platform.reporting.charts.drawing import (
     BEST,
@@ -13,7 +18,16 @@ from platform.reporting.charts.drawing import (
     mark_best,
 )
 from platform.results.curves import still_improving
+from platform.results.record import TrialRecord
 from platform.results.summary import RunSummary
+
+CLOSE_RUNGS = 0.12  # of the epochs: on a phone, the width of the word
+CurveStyle = tuple[str, str, float]  # colour, dash, width
+CURVES: dict[str, CurveStyle] = {
+    "stopped or failed": (STOPPED, "dot", 1.2),
+    "finished": (FINISHED, "solid", 1.2),
+    "best": (BEST, "solid", 3),
+}
 
 
 def score_per_trial(summary: RunSummary) -> Chart:
@@ -69,38 +83,24 @@ def learning_curves(summary: RunSummary) -> Chart:
     if not curves:
         return Chart("curves", "No learning curves were recorded", "They appear once a trial ended an epoch.")
     plot = empty_plot(x="epoch", y=summary.score.label, height=400)
-    named: set[str] = set()
-    for record, points in sorted(curves, key=lambda pair: pair[0] is best):
-        label = "best trial" if record is best else "finished" if record.state == "finished" else "stopped or failed"
-        color, dash, width = {
-            "best trial": (BEST, "solid", 3),
-            "finished": (FINISHED, "solid", 1.2),
-            "stopped or failed": (STOPPED, "dot", 1.2),
-        }[label]
-        plot.add_scatter(
-            x=[x for x, _ in points],
-            y=[y for _, y in points],
-            mode="lines+markers" if len(points) == 1 or record is best else "lines",
-            line={"color": color, "dash": dash, "width": width},
-            marker_size=5,
-            name=f"trial {record.trial} (best)" if record is best else label,
-            legendgroup=label,
-            showlegend=label not in named,
-            hovertemplate=f"trial {record.trial} ({record.state}), epoch %{{x}}: %{{y:.4g}}<extra></extra>",
-        )
-        named.add(label)
+    groups = {
+        "stopped or failed": [c for c in curves if c[0] is not best and c[0].state != "finished"],
+        "finished": [c for c in curves if c[0] is not best and c[0].state == "finished"],
+        "best": [c for c in curves if c[0] is best],
+    }
+    for name, group in groups.items():
+        if group:
+            _add_curves(plot, name if name != "best" else f"trial {group[0][0].trial} (best)", group, CURVES[name])
     longest = max(points[-1][0] for _, points in curves)
     log_where_needed(plot, [y for _, points in curves for _, y in points] + [summary.floor])
     add_floor(plot, summary, min(points[0][0] for _, points in curves), max(longest, 2))
     plot.update_xaxes(tickformat="d")
-    for rung in summary.rungs:
-        plot.add_vline(x=rung, line={"color": STOPPED, "width": 1, "dash": "dot"})
-        plot.add_annotation(x=rung, y=1, yref="paper", yanchor="bottom", showarrow=False, text="rung", font_size=11)
+    _add_rungs(plot, summary.rungs, longest)
     still = still_improving(summary.score, best) if best else None
     title = f"Validation {summary.score.label} after each epoch"
     if best is not None and still is not None:
-        change = "was still improving when training ended" if still else "had levelled off when training ended"
-        title = f"The best trial {change}, after {best.epochs} epochs"
+        change = "still improved" if still else "gained little"
+        title = f"The best trial {change} in the last quarter of its {best.epochs} epochs"
     rungs = " At a rung, successive halving stops the weaker ones." if summary.rungs else ""
     more = " Longer training may change the order." if still else ""
     return Chart(
@@ -109,6 +109,45 @@ def learning_curves(summary: RunSummary) -> Chart:
         f"A line that ends early belongs to a trial that was stopped or failed.{rungs}{more}",
         plot,
         measured_as(summary),
+    )
+
+
+def _add_rungs(plot: go.Figure, rungs: Sequence[int], longest: float) -> None:
+    """Named above the plot, where no curve and no floor is; of those that are close, the first is."""
+    named = -math.inf
+    for rung in rungs:
+        plot.add_vline(x=rung, line={"color": STOPPED, "width": 1, "dash": "dot"})
+        if rung - named >= CLOSE_RUNGS * longest:
+            plot.add_annotation(
+                x=rung, y=1, yref="paper", yanchor="bottom", showarrow=False, text="rung", font_size=11, borderpad=0
+            )
+            named = rung
+    if rungs:
+        plot.update_layout(legend_y=1.08)
+
+
+def _add_curves(
+    plot: go.Figure, name: str, curves: Sequence[tuple[TrialRecord, list[tuple[float, float]]]], style: CurveStyle
+) -> None:
+    """One trace for all of them, with gaps between: thousands of traces would take a browser seconds. A curve of one
+    point is a dot."""
+    color, dash, width = style
+    xs: list[float | None] = []
+    ys: list[float | None] = []
+    told: list[str] = []
+    for record, points in curves:
+        xs += [*(x for x, _ in points), None]
+        ys += [*(y for _, y in points), None]
+        told += [f"trial {record.trial} ({record.state})"] * (len(points) + 1)
+    plot.add_scatter(
+        x=xs,
+        y=ys,
+        text=told,
+        mode="lines+markers" if len(curves) == 1 or any(len(points) == 1 for _, points in curves) else "lines",
+        line={"color": color, "dash": dash, "width": width},
+        marker_size=5 if len(curves) == 1 else 3,
+        name=name,
+        hovertemplate="%{text}, epoch %{x}: %{y:.4g}<extra></extra>",
     )
 
 

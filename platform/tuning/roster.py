@@ -1,0 +1,181 @@
+"""Which nodes trials may run on, and how many of them at once: nodes come, go, and are announced to be taken away.
+
+A node that joins is asked like those that were there when the search began, gets its memory servers, and only then
+trials. One that cannot take part is named with the repair and passed over.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import ray
+from ray import tune
+from ray.autoscaler.sdk import request_resources
+from ray.tune import PlacementGroupFactory
+from ray.tune.search import ConcurrencyLimiter, Searcher
+from rich.console import Console
+
+from platform.config.errors import UserError
+from platform.config.search import ResourcesConfig
+from platform.results.incidents import Journal
+from platform.results.nodes_file import NodeState
+from platform.tuning.nodes import NodeCheck, name_of, nodes_for_work
+from platform.tuning.preemption import draining_nodes
+from platform.tuning.resources import TrialResources, trial_resources, trials_on
+
+LOOK_S = 1.0
+NODE_ID = "ray.io/node-id"  # the label that Ray gives each node
+
+
+def await_resources(wanted: ResourcesConfig, num_sources: int, console: Console) -> TrialResources:
+    """What a trial takes of the nodes there are. Where none could run one, an autoscaler is asked, and nodes are waited
+    for as long as `resources.wait_minutes` allows; raises UserError after that."""
+    ends, has_asked = time.monotonic() + 60 * wanted.wait_minutes, False
+    while True:
+        try:
+            resources = trial_resources(wanted, ray.nodes(), num_sources)
+        except UserError as error:
+            if time.monotonic() >= ends:
+                raise
+            if not has_asked:
+                asked = {
+                    "CPU": wanted.cpus_per_trial,
+                    "GPU": 0 if wanted.gpus_per_trial == "auto" else wanted.gpus_per_trial,
+                }
+                request_resources(bundles=[{name: share for name, share in asked.items() if share}])
+                console.print(f"waiting up to {wanted.wait_minutes:g} min for a node: {error}", markup=False)
+                has_asked = True
+        else:
+            if has_asked:
+                request_resources(bundles=[])  # from here on trials that wait ask for themselves
+            return resources
+        time.sleep(LOOK_S)
+
+
+@dataclass
+class Member:
+    """A node that lives. One that `joins` is being asked, and gets its servers."""
+
+    node: Mapping[str, Any]
+    state: Literal["joins", "takes part", "is unfit"]
+    leaves: bool = False  # it is about to be taken away
+
+    @property
+    def standing(self) -> NodeState:
+        return "leaves" if self.leaves else self.state
+
+
+class Roster(tune.Callback):
+    """Watches the nodes of the Ray that is initialised. Those that are there when it is made take part."""
+
+    def __init__(
+        self,
+        wanted: ResourcesConfig,
+        resources: TrialResources,
+        journal: Journal,
+        *,
+        check: NodeCheck | None = None,
+        serve: Callable[[str], None] | None = None,
+    ) -> None:
+        """`check` asks a node that joins, `serve` starts its memory servers; both None where there is nothing to."""
+        self._wanted, self._resources, self._journal = wanted, resources, journal
+        self._check, self._serve = check or NodeCheck(), serve
+        self._members = {node["NodeID"]: Member(node, "takes part") for node in nodes_for_work()}
+        self._limiter: ConcurrencyLimiter | None = None
+        self._lock = threading.Lock()
+        self._looked = 0.0
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune pickles its callbacks, and nobody reads that."""
+        return {}
+
+    def limited(self, searcher: Searcher) -> ConcurrencyLimiter:
+        """It suggests as many trials at once as there is room for, from now on. Asks an autoscaler for that room."""
+        self._limiter = ConcurrencyLimiter(searcher, max_concurrent=self.room())
+        if self._wanted.trials_at_once is not None:
+            request_resources(bundles=[self._bundle()] * self._wanted.trials_at_once)
+        return self._limiter
+
+    def leave(self) -> None:
+        """The search is over, and nothing is wanted of an autoscaler any more."""
+        if self._wanted.trials_at_once is not None:
+            request_resources(bundles=[])
+
+    @property
+    def members(self) -> dict[str, Member]:
+        """The nodes that live, by their ids."""
+        with self._lock:
+            return dict(self._members)
+
+    def room(self) -> int:
+        """Trials that fit side by side. At least 1: where there is no node, a trial waits for one."""
+        with self._lock:
+            members = [each.node for each in self._members.values() if each.state == "takes part" and not each.leaves]
+        fit = sum(trials_on(node["Resources"], self._wanted, self._resources) for node in members)
+        return max(1, min(fit, self._wanted.trials_at_once or fit))
+
+    def place(self, trial: Any) -> None:
+        """What a trial that waits asks of Ray: its share of a node that takes part."""
+        selector = self._selector()
+        where = {"bundle_label_selector": [selector]} if selector else {}
+        trial.update_resources(PlacementGroupFactory([self._bundle()], **where))
+
+    def of_task(self) -> dict[str, Any]:
+        """What a task asks of Ray that takes as much as a trial, as `ray.remote` takes it."""
+        shares = {"num_cpus": self._resources.cpus, "num_gpus": self._resources.gpus}
+        selector = self._selector()
+        return {**shares, "label_selector": selector} if selector else shares
+
+    def _selector(self) -> dict[str, str]:
+        """The nodes that take part, in Ray's terms; empty where all do."""
+        self.look()
+        with self._lock:
+            others = sorted(id for id, each in self._members.items() if each.state != "takes part" or each.leaves)
+        return {NODE_ID: f"!in({','.join(others)})"} if others else {}
+
+    def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        if time.monotonic() - self._looked > LOOK_S:
+            self.look()
+            if self._limiter is not None:
+                self._limiter.max_concurrent = self.room()
+
+    def look(self) -> None:
+        """Take note of nodes that came and went. Those that came are asked in the background."""
+        self._looked = time.monotonic()
+        there = {node["NodeID"]: node for node in nodes_for_work()}
+        leaving = draining_nodes()
+        with self._lock:
+            lost = [self._members.pop(id) for id in self._members.keys() - there.keys()]
+            joined = [Member(there[id], "joins") for id in there.keys() - self._members.keys()]
+            self._members |= {each.node["NodeID"]: each for each in joined}
+            announced = [id for id in leaving if id in self._members and not self._members[id].leaves]
+            for id in announced:
+                self._members[id].leaves = True
+        for member in lost:
+            self._journal.note("node", f"node {name_of(member.node)} was {'taken away' if member.leaves else 'lost'}")
+        for id in announced:
+            self._journal.note(
+                "node", f"node {name_of(there[id])} is about to be taken away; its trials go on elsewhere"
+            )
+        for member in joined:
+            threading.Thread(target=self._admit, args=(member,), name="admitting", daemon=True).start()
+
+    def _admit(self, member: Member) -> None:
+        try:
+            faults = self._check.faults(member.node)
+            if not faults and self._serve is not None:
+                self._serve(member.node["NodeID"])
+        except (UserError, OSError, ray.exceptions.RayError) as error:
+            faults = [f"node {name_of(member.node)} cannot take part: {str(error).strip().splitlines()[-1]}"]
+        with self._lock:
+            if self._members.get(member.node["NodeID"]) is not member:
+                return  # it is gone again
+            member.state = "is unfit" if faults else "takes part"
+        told = faults or [f"node {name_of(member.node)} joined"]
+        for sentence in told:
+            self._journal.note("node", f"{sentence} It gets no trials." if faults else sentence)
+
+    def _bundle(self) -> dict[str, float]:
+        return {name: share for name, share in self._resources.of_ray.items() if share > 0}

@@ -1,0 +1,1 @@
+"""One module a page: what it shows, and what of it changes while a search runs."""
