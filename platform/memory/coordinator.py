@@ -6,6 +6,7 @@ that goes on.
 """
 
 import asyncio
+import contextlib
 import time
 import uuid
 from collections import Counter, defaultdict
@@ -15,7 +16,7 @@ from typing import Any
 
 import ray
 from ray.actor import ActorHandle
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.util.placement_group import (
     PlacementGroup,
     get_placement_group,
@@ -223,3 +224,9 @@ class Servers:
         """How many each node has, by its id; comes when the coordinator has time."""
         counting: Any = self.coordinator.counts
         return counting.remote()
+
+    def end(self) -> None:
+        """All of them, and what is reserved for them, whoever holds a handle."""
+        with contextlib.suppress(RayError):  # they end with a cluster that is gone
+            ending: Any = self.coordinator.__ray_terminate__
+            ending.remote()

@@ -174,12 +174,14 @@ def memory_servers(serving: Serving, folder: RunFolder, console: Console) -> Ite
             f"[yellow]note:[/] {len(without)} of the nodes have no room for memory servers; trials there are sent "
             "their memories by those of other nodes"
         )
+    servers = Servers(coordinator)
     try:
-        yield Servers(coordinator)
+        yield servers
     finally:
         with contextlib.suppress(RayError):  # a cluster that is gone tells nothing
             totals = ray.get(coordinator.totals.remote(), timeout=TOTALS_S)
             replace_text(folder.memory, ServingTotals(**dataclasses.asdict(totals)).model_dump_json(indent=2))
+        servers.end()
 
 
 def settle_precision(config: RunConfig, *, on_gpu: bool) -> RunConfig:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import ray
 from ray.util import placement_group_table
+from rich.console import Console
 
 from platform.config.run import RunConfig
 from platform.memory.client import ServedMemory
@@ -21,6 +22,8 @@ from platform.memory.compute import SourceRunner
 from platform.memory.coordinator import start_servers
 from platform.memory.request import Request, Shown
 from platform.memory.server import Serving
+from platform.results.run_folder import RunFolder
+from platform.tuning.stage import memory_servers
 
 Config = Callable[..., RunConfig]
 pytestmark = pytest.mark.usefixtures("local_ray")
@@ -161,6 +164,16 @@ def test_servers_end_with_their_coordinator(serving: Serving) -> None:
     server = ray.get(coordinator.servers.remote(this_node())).actors[0]
     pid = ray.get(server.ready.remote())
     del coordinator, server
+    while Path(f"/proc/{pid}").exists() or rooms(serving) != ["REMOVED"]:  # the test's own timeout ends it
+        time.sleep(0.1)
+
+
+def test_servers_of_a_run_end_with_it_though_its_handles_are_kept(serving: Serving, tmp_path: Path) -> None:
+    """Else a second search of one driver waits for ever for the share that the first one's servers keep."""
+    with memory_servers(serving, RunFolder(tmp_path), Console(quiet=True)) as servers:
+        assert servers is not None
+        [server] = ray.get(servers.coordinator.servers.remote(this_node())).actors
+        pid = ray.get(server.ready.remote())
     while Path(f"/proc/{pid}").exists() or rooms(serving) != ["REMOVED"]:  # the test's own timeout ends it
         time.sleep(0.1)
 
