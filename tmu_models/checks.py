@@ -1,7 +1,7 @@
 """What networks refuse, said once and before torch would say it worse: sizes, clips, lengths, masks, teachers, names.
 
 Each raises ShapeError with both sides and the repair. On a GPU values are not looked at: that would make it wait in
-every step, and stored clips are bytes.
+every step, and stored clips are bytes. Nor are those of tensors that have none, with which memory is foretold.
 """
 
 import math
@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
 
 import torch
+from torch._subclasses.fake_tensor import FakeTensor
 
 from tmu_models.errors import ShapeError
 
@@ -82,7 +83,7 @@ def check_clips(
         raise ShapeError(
             f"clips of shape {tuple(frames.shape)} hold nothing to predict; give at least one clip of two frames"
         )
-    if not frames.is_cuda:
+    if _shows_values(frames):
         low, high = (bound.item() for bound in frames.detach().aminmax())
         if not -PIXEL_SLACK <= low <= high <= 1 + PIXEL_SLACK:  # NaN compares as false
             raise ShapeError(f"frames reach from {low:g} to {high:g}; give finite pixels in [0, 1]")
@@ -98,7 +99,7 @@ def check_shown(frames: torch.Tensor, input_length: int, truth_mask: torch.Tenso
     _check_tensor("truth_mask is", truth_mask)
     if truth_mask.shape != (wanted := (B, T - 1 - int(input_length))):
         raise ShapeError(f"truth_mask has shape {tuple(truth_mask.shape)}, expected (B, T-1-input_length) = {wanted}")
-    if not truth_mask.is_cuda and not ((truth_mask == 0) | (truth_mask == 1)).all():
+    if _shows_values(truth_mask) and not ((truth_mask == 0) | (truth_mask == 1)).all():
         raise ShapeError("truth_mask must hold 0 (the network sees its prediction) and 1 (the true frame) only")
 
 
@@ -127,6 +128,11 @@ def check_teachers(
                 raise ShapeError(
                     f"memory of teacher {name!r} is {tuple(memory.shape)}, expected (B, T-1, S, h, w) = {wanted}"
                 )
+
+
+def _shows_values(tensor: torch.Tensor) -> bool:
+    """Can its values be looked at without waiting, or at all?"""
+    return not (tensor.is_cuda or tensor.is_meta or isinstance(tensor, FakeTensor))
 
 
 def _whole(value: object) -> bool:

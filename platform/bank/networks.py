@@ -7,7 +7,7 @@ import torch
 from platform.bank.card import Card
 from platform.config.errors import UserError
 from platform.config.network import NetworkConfig
-from platform.config.trial import GateConfig
+from platform.config.trial import GateConfig, TrialSettings
 from tmu_models import ShapeError, VideoPredictor
 from tmu_models.families import cell_class
 
@@ -54,6 +54,14 @@ def add_gates(
         bias=gates.bias,
         trained=trained,
     )
+
+
+def add_sources(network: VideoPredictor, settings: TrialSettings, memories: Mapping[str, int]) -> None:
+    """Let `network` draw on `memories` (source -> channels) in the way of a trial's settings."""
+    if settings.transfer == "knowledge_flow":
+        network.add_knowledge_flow(settings.tmu.layers, memories)
+    else:
+        add_gates(network, settings.tmu, memories)
 
 
 def build_network(config: NetworkConfig, *, channels: int, frame_size: int | None) -> VideoPredictor:

@@ -86,7 +86,7 @@ def render_comparison(path: Path) -> Path:
         "verdict": verdict_of(comparison),
         "caveats": caveats_of(comparison),
         "columns": columns_of(comparison),
-        "rows": [cells_of(comparison, row) for row in comparison.rows],
+        "rows": [{"cells": cells_of(comparison, row), "is_chosen": False} for row in comparison.rows],
         "panels": [chart.key for chart in charts[1:]],
         "missing": summary.missing,
         "lost": [record for record in summary.records if record.state in ("failed", "interrupted")],

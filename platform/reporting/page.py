@@ -9,7 +9,7 @@ from typing import Any
 from platform.reporting.answers import answers
 from platform.reporting.best_setting import best_setting
 from platform.reporting.charts.of_run import charts_of, look_with_gates
-from platform.reporting.confirmed_table import confirmed_columns, confirmed_rows
+from platform.reporting.confirmed_table import confirmed_columns, confirmed_note, confirmed_rows
 from platform.reporting.export import write_tables
 from platform.reporting.gate_pictures import gate_picture
 from platform.reporting.html import about, write_page
@@ -58,6 +58,7 @@ def _values(findings: Findings) -> dict[str, Any]:
         "confirmed": confirmed,
         "confirmed_rows": confirmed_rows(confirmed) if confirmed is not None else [],
         "confirmed_columns": confirmed_columns(confirmed) if confirmed is not None else [],
+        "confirmed_note": confirmed_note(confirmed) if confirmed is not None else "",
         "search_verdict": search_verdict(summary),
         "best": best_setting(findings),
         "effects": [effect_row(summary, effect) for effect in findings.effects] if summary.finished else [],

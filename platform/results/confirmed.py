@@ -204,6 +204,8 @@ class Confirmed:
             return f"What was confirmed cannot be told: {self.folder.results} is damaged."
         if self.chosen is None:
             return "Nothing is confirmed yet: no setting has been trained and tested with all its seeds."
+        if not self.chosen.sources and self.chosen.start == SCRATCH:
+            return "Nothing that transfers was tested yet, only training from scratch."
         rivals = self.against("scratch")
         who = self.chosen.method
         if not rivals:
@@ -321,11 +323,15 @@ def _is_per_clip(objective: str, settings: Sequence[ConfirmedSetting]) -> bool:
 
 
 def _chosen(settings: Sequence[ConfirmedSetting], objective: Score) -> ConfirmedSetting | None:
-    """By validation, of the search's best those that distil; where none of them does, of all."""
+    """By validation, of the search's best those that distil; where none of them does, of all. From scratch only where
+    nothing else was tested."""
     trained = [s for s in settings if s.tested and s.validation is not None]
     trained = [s for s in trained if s.planned.role == "best"] or trained
-    ranked = sorted(trained, key=lambda s: (not s.sources, objective.signed(s.validation or 0.0)))
-    return ranked[0] if ranked else None
+    return min(
+        trained,
+        key=lambda s: (not s.sources, s.start == SCRATCH, objective.signed(s.validation or 0.0)),
+        default=None,
+    )
 
 
 def _finetuned(settings: Sequence[ConfirmedSetting], objective: Score) -> ConfirmedSetting | None:

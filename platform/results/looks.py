@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from platform.config.bounded import Refused
+from platform.results.absent import Absent
 from platform.results.look import Look, read_look
 from platform.results.ranking import ranked
 from platform.results.summary import RunSummary
@@ -25,7 +26,9 @@ def read_looks(summary: RunSummary, missing: list[str], first: int | None = None
             continue
         found.append(look)
     if not found and summary.records:
-        missing.append("There are no predicted frames and no gates: the best trials are looked at when a search ends.")
+        missing.append(
+            Absent("There are no predicted frames and no gates: the best trials are looked at when a search ends.")
+        )
     return tuple(sorted(found, key=lambda look: look.facts.trial != first))
 
 

@@ -17,6 +17,7 @@ from platform.config.bounded import Refused, read_bounded, read_json
 from platform.config.errors import UserError
 from platform.config.safe_yaml import MOST_BYTES, parse_yaml
 from platform.config.search import rungs
+from platform.results.absent import Absent
 from platform.results.incidents import Incident, read_incidents
 from platform.results.pareto import pareto_set
 from platform.results.record import Known, TrialRecord, read_results
@@ -193,7 +194,7 @@ def _no_run_folder(path: Path) -> str:
 def _read_records(folder: RunFolder, missing: list[str], known: Known | None) -> list[TrialRecord] | None:
     """None where they are damaged."""
     if not folder.results.is_file():
-        missing.append("No trial has ended yet: results.parquet is not there.")
+        missing.append(Absent("No trial has ended yet: results.parquet is not there."))
         return []
     try:
         return read_results(folder.results, known)
@@ -206,7 +207,9 @@ def _read_config(folder: RunFolder, missing: list[str]) -> dict[str, Any]:
     try:
         config, _ = parse_yaml(read_bounded(folder.config, MOST_BYTES).decode())
     except FileNotFoundError:
-        missing.append("The configuration is not there (config.yaml); names of trials and objectives are guessed.")
+        missing.append(
+            Absent("The configuration is not there (config.yaml); names of trials and objectives are guessed.")
+        )
         return {}
     except (yaml.YAMLError, UnicodeDecodeError, OSError, Refused):
         missing.append("config.yaml cannot be read as YAML; names of trials and objectives are guessed.")
@@ -221,7 +224,7 @@ def _read_provenance(folder: RunFolder, missing: list[str]) -> Provenance:
     try:
         return read_json(folder.provenance, Provenance)
     except FileNotFoundError:
-        missing.append("What the run was made of was not recorded (provenance.json is not there).")
+        missing.append(Absent("What the run was made of was not recorded (provenance.json is not there)."))
     except (OSError, Refused):
         missing.append("provenance.json cannot be read; versions and fingerprints are not shown.")
     return Provenance()

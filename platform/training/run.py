@@ -20,10 +20,11 @@ from platform.benchmarks.blocks import ClipBlocks
 from platform.config.training import TrainingConfig
 from platform.training.graphs import GraphedStep, StepInputs
 from platform.training.imitation import Imitation
+from platform.training.losses import Objective
 from platform.training.precision import Computing, step_operations
 from platform.training.sampling import truth_mask
 from platform.training.stream import ClipStream, batches_per_epoch, directions
-from tmu_models import Fused, Moments, StartingPoint, VideoPredictor, prediction_loss
+from tmu_models import Fused, Moments, StartingPoint, VideoPredictor
 
 # B clips, T frames, C channels, H W pixels, S memory channels, h w grid cells
 
@@ -94,6 +95,9 @@ class TrainingRun:
         if self.starting_point is not None:
             self.starting_point.follow()
         self.l2_sp = l2_sp
+        self._objective = Objective(
+            imitation, lambda: self._moments, plan.decoupling_weight, self.starting_point, l2_sp
+        )
         self.device = device
         self.learning_rate = learning_rate
         on_gpu = device.type == "cuda"
@@ -178,29 +182,10 @@ class TrainingRun:
         return loss.detach(), imitation.detach()
 
     def _gradients(self, inputs: StepInputs) -> tuple[torch.Tensor, torch.Tensor]:
-        loss, imitation, total = self._losses(inputs)
+        loss, imitation, total = self._objective.of(self.network, inputs)
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
         return loss, imitation
-
-    def _losses(self, inputs: StepInputs) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Of prediction, of imitation before its weight, and what is minimised."""
-        frames, memories, imitates = inputs.frames, inputs.memories, self.imitation
-        teachers = memories if memories and imitates and imitates.way == "knowledge_flow" else None
-        prediction = self.network(
-            frames, input_length=inputs.shown, truth_mask=inputs.mask, keep_memories=(), teachers=teachers
-        )
-        loss = prediction_loss(prediction, frames, inputs.valid)
-        total, imitation = loss, loss.new_zeros(())
-        if imitates is not None and memories:
-            imitation = imitates.loss(self.network, prediction, memories, self._moments, inputs.valid)
-            if imitates.added:
-                total = total + inputs.strength * imitation
-        if prediction.decoupling is not None:
-            total = total + self.plan.decoupling_weight * prediction.decoupling
-        if self.starting_point is not None:
-            total = total + self.l2_sp * self.starting_point.distance()
-        return loss, imitation, total
 
     @property
     def notes(self) -> tuple[str, ...]:

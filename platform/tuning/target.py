@@ -13,7 +13,7 @@ import torch
 
 from platform.bank.bank import Bank, count_parameters
 from platform.bank.card import Card
-from platform.bank.networks import add_gates, build_from_card, build_network
+from platform.bank.networks import add_sources, build_from_card, build_network
 from platform.benchmarks.benchmark import Benchmark
 from platform.benchmarks.catalog import open_benchmark
 from platform.config.errors import UserError
@@ -60,12 +60,7 @@ class TargetPlan:
             network.load_state_dict(self._start_weights(settings.start, channels))
             starting_point = StartingPoint(network.parameters())
         if settings.sources and settings.distil.what == "memory":
-            memories = self.memory_channels(settings)
-            gates = settings.tmu
-            if settings.transfer == "knowledge_flow":
-                network.add_knowledge_flow(gates.layers, memories)
-            else:
-                add_gates(network, gates, memories)
+            add_sources(network, settings, self.memory_channels(settings))
         return network, starting_point
 
     def _start_weights(self, source: str, channels: int) -> dict[str, torch.Tensor]:

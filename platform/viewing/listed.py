@@ -8,11 +8,11 @@ from pathlib import Path
 from platform.config.errors import UserError
 from platform.reporting.comparison_page import verdict_of
 from platform.reporting.verdict import verdict
+from platform.results.absent import Absent
 from platform.viewing.runs import Runs
 from platform.viewing.watched import View, WatchedRun
 
 PATIENCE_S = 0.3  # a few runs are read by then
-NOT_THERE_YET = ("is not there", "There are no")
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,5 @@ def _facts(view: View) -> Facts:
         best=f"{summary.score.name} {summary.score.text(best)}",
         known=verdict(view.findings) if view.comparison is None else verdict_of(view.comparison),
         spent_s=sum(record.duration_s for record in summary.records),
-        damaged=_damaged(view),
+        damaged=tuple(text for text in view.missing if not isinstance(text, Absent)),
     )
-
-
-def _damaged(view: View) -> tuple[str, ...]:
-    return tuple(text for text in view.missing if not any(words in text for words in NOT_THERE_YET))

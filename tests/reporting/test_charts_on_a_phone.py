@@ -110,3 +110,13 @@ def test_numbers_of_many_pairs_of_sources_stand_in_their_cells(
     assert len(words) == len(pairs)
     assert over_each_other(words) == []
     assert all(right - left >= 12 for _, left, _, right, _ in words)  # upright: the height of letters
+
+
+def test_rows_of_the_confirmed_table_are_read_without_scrolling_sideways(page: Page) -> None:
+    """Each cell is a line behind its column's name, and all of them lie within the screen."""
+    cells = page.locator("#confirmed .stacks td:visible")
+    shown = cells.evaluate_all(
+        "cells => cells.map(c => [getComputedStyle(c, '::before').content, c.getBoundingClientRect().right])"
+    )
+    assert {'"setting"', '"seeds"', '"Δ mse"'} <= {name for name, _ in shown}
+    assert [(name, right) for name, right in shown if name == "none" or right > 390] == []

@@ -252,6 +252,21 @@ def test_the_setting_is_chosen_by_validation_and_not_by_test(search: RunFolder) 
     assert again.chosen.name == "trial_5"
 
 
+def test_what_transfers_is_set_against_scratch_and_never_scratch_against_itself(
+    search: RunFolder, tmp_path: Path, build_run: BuildRun
+) -> None:
+    alone = confirm(search, {"scratch": ("scratch", [], 33.0)})
+    assert alone.verdict == "Nothing that transfers was tested yet, only training from scratch."
+    other = build_run(tmp_path / "other")
+    means: dict[str, tuple[Role, list[str], float]] = {
+        "scratch": ("scratch", [], 30.0),
+        "finetune_digits_1": ("finetune", [], 33.0),
+    }
+    worse = confirm(other, means, starts={"finetune_digits_1": "digits_1"})
+    assert worse.verdict.startswith("Starting from the weights of digits_1 raises the test error (MSE) by ")
+    assert (worse.num_compared, worse.other_verdict) == (1, None)
+
+
 def test_what_is_not_whole_says_so_and_what_is_damaged_is_named(search: RunFolder) -> None:
     confirmed = confirm(search, {"trial_3": ("best", ["digits_2"], 30.0), "scratch": ("scratch", [], 33.0)}, seeds=2)
     assert not confirmed.is_whole
@@ -286,6 +301,7 @@ def test_the_report_and_the_terminal_show_verdict_and_table(search: RunFolder) -
     assert "control was left out: of frames." in page
     assert confirmed_note(confirmed) in html.unescape(page)
     assert '"plot-confirmed"' in page
+    assert '<tr class="best"><td data-label="setting">trial_3</td>' in page
     console = Console(width=200, record=True)
     print_confirmed(confirmed, console)
     told = console.export_text()
