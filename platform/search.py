@@ -280,10 +280,15 @@ def _choose(candidates: dict[Literal["laptop", "full"], RunConfig], num_gpus: fl
 def _dry_run(candidates: dict[Literal["laptop", "full"], RunConfig], home: Home, *, local: bool) -> None:
     import torch
 
-    from platform.tuning.plan import SearchPlan, print_plan
+    from platform.sizing.estimate import Node
+    from platform.sizing.many_nodes import dry_run_lines
+    from platform.tuning.plan import SearchPlan, print_plan, time_step
 
-    chosen = _choose(candidates, torch.cuda.device_count())
-    print_plan(SearchPlan.make(chosen, home), home, console)
+    plan = SearchPlan.make(_choose(candidates, torch.cuda.device_count()), home)
+    step = time_step(plan.config)
+    print_plan(plan, step, home, console)
+    for line in dry_run_lines(plan, step, Node.here(plan.config, home)):
+        console.print(line, markup=False)
     if not local:
         console.print("the cluster at --address was not asked; its GPUs choose the profile when the search starts.")
 

@@ -5,14 +5,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from platform.bench_sections.nodes_told import tell_curve, tell_estimate, tell_many_nodes
 from platform.bench_sections.search import small
 from platform.bench_sections.section import Asked, Bench, Row, Section
 from platform.config.home import Home
 from platform.console import console
-from platform.memory.room import capacity
 from platform.results.scores import readable_bytes
 from platform.sizing.driver_limit import driver_curve
 from platform.sizing.estimate import Node, foretell, measure_costs
@@ -137,7 +134,7 @@ def _slept(places: int, driver: DriverCosts) -> dict[str, float]:
 def _estimate(bench: Bench, asked: Asked, driver: DriverCosts, orchestration_s: float) -> dict[str, Any]:
     config, user = asked.config, Home.from_environment()
     plan = SearchPlan.make(config, user)
-    node = Node(os.cpu_count() or 1, torch.cuda.device_count(), capacity(user.memory, config.resources.memory_budget))
+    node = Node.here(config, user)
     with console.status(f"timing a step, a block and the validation of {config.name}"):
         costs = measure_costs(
             config,

@@ -63,7 +63,7 @@ class Coordinator:
         self._guests: Counter[str] = Counter()  # trials of other nodes that were sent here
         self._lost = Totals()
         if ray.get_runtime_context().was_current_actor_reconstructed:
-            self._give_back_rooms()
+            self.give_back_rooms()
 
     async def start(self) -> list[str]:
         """Servers on every node there is; returns the nodes that have no room for them.
@@ -158,9 +158,9 @@ class Coordinator:
 
     def __ray_shutdown__(self) -> None:
         """Ray calls it when the last handle is dropped: actors end with their owner, what is reserved does not."""
-        self._give_back_rooms()
+        self.give_back_rooms()
 
-    def _give_back_rooms(self) -> None:
+    def give_back_rooms(self) -> None:
         """All that was reserved in this name, also by a coordinator that was killed and is replaced by this one."""
         for room in placement_group_table().values():
             if room["name"].startswith(self._serving.name) and room["state"] != "REMOVED":
@@ -227,6 +227,8 @@ class Servers:
 
     def end(self) -> None:
         """All of them, and what is reserved for them, whoever holds a handle."""
-        with contextlib.suppress(RayError):  # they end with a cluster that is gone
-            ending: Any = self.coordinator.__ray_terminate__
-            ending.remote()
+        giving_back: Any = self.coordinator.give_back_rooms
+        with contextlib.suppress(RayError):  # all this ends with a cluster that is gone
+            ray.get(giving_back.remote(), timeout=LOST_S)
+        with contextlib.suppress(RayError):
+            ray.kill(self.coordinator)

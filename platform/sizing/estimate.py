@@ -5,6 +5,7 @@ network, and ASHA, so that the truth of a search that stops weak trials is less.
 """
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +19,7 @@ from platform.benchmarks.blocks import ClipBlocks
 from platform.benchmarks.recording import Found, Recording
 from platform.benchmarks.store_writer import write_store
 from platform.benchmarks.tensors import clips_to_float
+from platform.config.home import Home
 from platform.config.network import NetworkConfig
 from platform.config.reach import imitated_memories, memory_of, possible
 from platform.config.run import RunConfig
@@ -27,6 +29,7 @@ from platform.memory.blocks import BlockStore
 from platform.memory.compute import SourceRunner
 from platform.memory.in_process import InProcessMemory
 from platform.memory.request import MemoryIdentity, Request
+from platform.memory.room import capacity
 from platform.training.evaluation import evaluate
 from platform.training.imitation import Imitation
 from platform.training.run import TrainingRun
@@ -55,6 +58,12 @@ class Node:
     cores: int
     gpus: int
     store_bytes: int  # that stored memories may take
+
+    @classmethod
+    def here(cls, config: RunConfig, home: Home) -> "Node":
+        """This machine, with what the store in `home` may hold of this search's memories."""
+        room = capacity(home.memory, config.resources.memory_budget)
+        return cls(os.cpu_count() or 1, torch.cuda.device_count(), room)
 
 
 @dataclass(frozen=True)

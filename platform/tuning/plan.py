@@ -240,8 +240,8 @@ def time_step(config: RunConfig) -> StepCost:
     return StepCost(fastest * batch_size / timed_clips, timed_clips)
 
 
-def print_plan(plan: SearchPlan, home: Home, console: Console) -> None:
-    """The plan as a page in the terminal."""
+def print_plan(plan: SearchPlan, step: StepCost, home: Home, console: Console) -> None:
+    """The plan as a page in the terminal. `step`: what a training step was just seen to take."""
     config = plan.config
     console.print(f"[bold]{config.name}[/] · profile {config.profile} · {escape(config.question)}")
     clips = Table("clips", *SPLIT_NAMES, "", box=None, header_style="bold", title_justify="left")
@@ -259,14 +259,13 @@ def print_plan(plan: SearchPlan, home: Home, console: Console) -> None:
     for name, parameter in config.search.space.items():
         space.add_row(name, escape(describe(parameter)))
     console.print(space, "")
-    for line in _cost_lines(plan, home):
+    for line in _cost_lines(plan, step, home):
         console.print(line, markup=False)
 
 
-def _cost_lines(plan: SearchPlan, home: Home) -> Iterator[str]:
+def _cost_lines(plan: SearchPlan, step: StepCost, home: Home) -> Iterator[str]:
     config = plan.config
     network = build_network(config.network, channels=CHANNELS_UNTIL_KNOWN, frame_size=config.benchmark.frame_size)
-    step = time_step(config)
     pretraining_s = step.seconds / config.training.batch_size * plan.pretraining_clips
     search_s = step.seconds * plan.steps_per_trial * config.search.trials
     asha = "no trial is stopped early"

@@ -44,6 +44,7 @@ MAY_IMPORT = {
         "viewing",
         "tuning",
         "measure",
+        "sizing",
         "bench_sections",
         "naming",
         "console",

@@ -28,7 +28,7 @@ MakeConfig = Callable[..., RunConfig]
 
 def printed(config: RunConfig, home: Home) -> str:
     console = Console(file=StringIO(), width=160)
-    print_plan(SearchPlan.make(config, home), home, console)
+    print_plan(SearchPlan.make(config, home), time_step(config), home, console)
     return console.file.getvalue()  # type: ignore[attr-defined]
 
 
