@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from platform.console import console, run
+from platform.config.errors import UserError
+from platform.console import console, is_full_disk, run
 
 
 def report(
@@ -20,6 +21,18 @@ def report(
     Beside it `tables/` has the same numbers as CSV and Parquet. Works on a run that is still going or was cut short,
     and says what is missing. Reads everything else only.
     """
+    try:
+        _report(run_folder, text)
+    except OSError as error:
+        if is_full_disk(error):
+            raise
+        raise UserError(
+            f"{error.filename or run_folder} cannot be read ({error.strerror}). Whoever owns it can allow that: "
+            f"chmod -R a+rX {run_folder}"
+        ) from error
+
+
+def _report(run_folder: str, text: bool) -> None:
     from platform.reporting.comparison_page import print_comparison, render_comparison
     from platform.reporting.page import render_report
     from platform.reporting.terminal import print_findings

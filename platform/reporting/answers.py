@@ -26,7 +26,7 @@ def answers(findings: Findings) -> list[tuple[str, str]]:
 
 def _help(summary: RunSummary, confirmed: Confirmed | None) -> str:
     if confirmed is not None and (against := confirmed.against("scratch")):
-        return " ".join(filter(None, (_chosen(confirmed, against[0]), _finetuned(confirmed))))
+        return " ".join(filter(None, (_chosen(confirmed, against[0]), _finetuned(confirmed), _superior(confirmed))))
     best, other = summary.best_with_sources, summary.best_without_sources
     if best is None or other is None:
         return "Cannot be told: trials both with and without sources must finish."
@@ -45,8 +45,9 @@ def _chosen(confirmed: Confirmed, contrast: Contrast) -> str:
     by = f"by {_size(confirmed, contrast)} against scratch"
     if not confirmed.is_better(contrast):
         return f"No, it harmed: {by}."
-    if confirmed.equal_control is not None:
-        return f"{by[0].upper()}{by[1:]}, but the same network without imitation was not found to be worse."
+    if (control := confirmed.equal_control) is not None:
+        but = "is better" if confirmed.is_worse(control) else "was not found to be worse"
+        return f"{by[0].upper()}{by[1:]}, but the same network without imitation {but}."
     return f"Yes: {by}." + (" The same network without imitation is worse." if confirmed.against("control") else "")
 
 
@@ -61,8 +62,16 @@ def _finetuned(confirmed: Confirmed) -> str:
     return f"{starting[0].upper()}{starting[1:]} {verb} by {_size(confirmed, contrast)}."
 
 
+def _superior(confirmed: Confirmed) -> str:
+    """What is better than the chosen setting."""
+    if (contrast := confirmed.superior) is None:
+        return ""
+    method = contrast.other.method
+    return f"{method[0].upper()}{method[1:]} is better than that, by {_size(confirmed, contrast)}."
+
+
 def _size(confirmed: Confirmed, contrast: Contrast) -> str:
-    return f"{score_number(abs(contrast.found.mean))} in {confirmed.measure.label}"
+    return f"{score_number(abs(contrast.found.mean))}{confirmed.measure.suffix} in {confirmed.measure.label}"
 
 
 def _which(summary: RunSummary, effects: Sequence[SourceEffect]) -> str:
@@ -136,9 +145,15 @@ def _next(summary: RunSummary, confirmed: Confirmed | None) -> str:
     against, finetuned = confirmed.against("scratch"), confirmed.finetuned
     helps = bool(against) and confirmed.is_better(against[0]) and confirmed.equal_control is None
     beaten = [contrast.other for contrast in confirmed.contrasts if confirmed.is_better(contrast)]
+    if (superior := confirmed.superior) is not None and superior.other.sources:
+        return f"Take {superior.other.name} instead, {superior.other.method}: it is clearly better, see below."
+    if superior is not None:
+        return f"Start from the weights of {superior.other.start} and distil nothing: see {superior.other.name} below."
     if not helps and finetuned is not None and confirmed.is_better(finetuned) and finetuned.mine not in beaten:
         return f"Start from the weights of {finetuned.mine.start} and distil nothing: see {finetuned.mine.name} below."
-    if confirmed.equal_control is not None:
+    if (control := confirmed.equal_control) is not None and confirmed.is_worse(control):
+        return "Imitation harms: train the control, or offer other sources or layers."
+    if control is not None:
         return "Imitation is not seen to help: offer other sources or layers, or train the control, which costs less."
     if against and against[0].is_clear and confirmed.measure.signed(against[0].found.mean) > 0:
         return "Train from scratch, or offer other sources: distilling from these did harm."

@@ -34,6 +34,8 @@ def _confirmed(confirmed: Confirmed, setting: ConfirmedSetting, best: TrialRecor
     planned, note = setting.planned, ""
     if best is not None and best.trial != planned.trial:
         note = f"In the search, which judged by validation clips and one seed, trial {best.trial} scored best."
+    if (superior := confirmed.superior) is not None:
+        note = f"{superior.other.name} is clearly better on the test split: see the table. {note}".strip()
     return BestSetting(
         heading=f"The confirmed setting, {planned.origin}",
         note=note,

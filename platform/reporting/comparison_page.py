@@ -9,7 +9,7 @@ from rich.table import Table
 
 from platform.reporting.charts.chart import Chart, measured_as
 from platform.reporting.charts.drawing import BEST, FINISHED, INK, PAPER, STOPPED, empty_plot
-from platform.reporting.html import about, write_page
+from platform.reporting.html import about, write_page, writing_into
 from platform.reporting.tables import cell
 from platform.results.comparison import MOMENTS, Comparison, Row, curves_of, interval_halves, mean_curve
 from platform.results.record import flatten
@@ -71,12 +71,10 @@ def markdown_table(comparison: Comparison) -> str:
 def render_comparison(path: Path) -> Path:
     """Write `report.html`, `comparison.json` and `comparison.md` of a comparison's run folder; returns the page's path.
 
-    Raises UserError if it is none.
+    Raises UserError if it is none, or one that may not be written into.
     """
     comparison = Comparison.read(path)
     folder, summary = comparison.summary.folder, comparison.summary
-    folder.comparison.write_text(json.dumps([row.dumped() for row in comparison.rows], indent=2))
-    folder.comparison_table.write_text(markdown_table(comparison))
     charts = comparison_charts(comparison)
     values = {
         "title": f"Comparison {summary.name}: {summary.benchmark}",
@@ -93,7 +91,10 @@ def render_comparison(path: Path) -> Path:
         "incidents": summary.incidents,
         "provenance": [(key, cell(value)) for key, value in flatten(summary.provenance.rest).items()],
     }
-    write_page("comparison.html.j2", values, charts, folder.report)
+    with writing_into(path):
+        folder.comparison.write_text(json.dumps([row.dumped() for row in comparison.rows], indent=2))
+        folder.comparison_table.write_text(markdown_table(comparison))
+        write_page("comparison.html.j2", values, charts, folder.report)
     return folder.report
 
 

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from platform.reporting.confirmed_verdict import confirmed_verdict, other_verdict, what_is_lost
 from platform.results.confirmed import Confirmed, ConfirmedSetting
 from platform.results.scores import NARROW, p_text, plain_number, readable_time, score, score_number, signed_number
 
@@ -96,9 +97,10 @@ def mean_text(setting: ConfirmedSetting, name: str) -> str:
 def print_confirmed(confirmed: Confirmed, console: Console) -> None:
     """The verdict and the table."""
     console.print()
-    console.print(f"[bold]verdict[/] {escape(confirmed.verdict)}", soft_wrap=True)
-    if confirmed.other_verdict is not None:
-        console.print(escape(confirmed.other_verdict), soft_wrap=True)
+    console.print(f"[bold]verdict[/] {escape(confirmed_verdict(confirmed))}", soft_wrap=True)
+    for told in (other_verdict(confirmed), what_is_lost(confirmed)):
+        if told is not None:
+            console.print(escape(told), soft_wrap=True)
     names = score_names(confirmed)
     label = confirmed.measure.name
     table = Table("setting", "", "n", *names, f"Δ {label}", "95 % interval", "p", box=None, header_style="bold")

@@ -13,23 +13,27 @@ from platform.results.replacing import replacing
 
 
 def write_tables(findings: Findings) -> Path:
-    """Writes all that have a row; returns their folder. A reader sees an old file or a new one."""
+    """Writes all that have a row, and removes what an earlier report wrote of others; returns their folder. A reader
+    sees an old file or a new one."""
     folder = findings.summary.folder.tables
     folder.mkdir(exist_ok=True)
     for name, table in _tables(findings).items():
+        csv, parquet = folder / f"{name}.csv", folder / f"{name}.parquet"
         if table.empty:
+            csv.unlink(missing_ok=True)
+            parquet.unlink(missing_ok=True)
             continue
-        with replacing(folder / f"{name}.parquet") as unfinished:
+        with replacing(parquet) as unfinished:
             table.to_parquet(unfinished, index=False)
         flat = table.map(lambda value: " ".join(map(str, value)) if isinstance(value, (list, tuple)) else value)
-        with replacing(folder / f"{name}.csv") as unfinished:
+        with replacing(csv) as unfinished:
             flat.to_csv(unfinished, index=False)
     return folder
 
 
 def _tables(findings: Findings) -> Mapping[str, pd.DataFrame]:
     run, confirmed, shares = Run(findings.summary), findings.confirmed, findings.importances
-    tables = {
+    return {
         "trials": run.trials.to_pandas(),
         "curves": run.curves.to_pandas(),
         "sources": pd.DataFrame(
@@ -58,10 +62,9 @@ def _tables(findings: Findings) -> Mapping[str, pd.DataFrame]:
             {"setting": list(shares.shares), "share": list(shares.shares.values())}, columns=["setting", "share"]
         ),
         "incidents": pd.DataFrame(incident.model_dump() for incident in findings.summary.incidents),
+        "confirmed": pd.DataFrame() if confirmed is None else _confirmed(confirmed),
+        "contrasts": pd.DataFrame() if confirmed is None else _contrasts(confirmed),
     }
-    if confirmed is None:
-        return tables
-    return {**tables, "confirmed": _confirmed(confirmed), "contrasts": _contrasts(confirmed)}
 
 
 def _confirmed(confirmed: Confirmed) -> pd.DataFrame:

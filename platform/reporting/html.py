@@ -3,14 +3,17 @@
 `page.html.j2` is the frame of all of them: style, colours for light, dark and paper, and the charts' script.
 """
 
+import contextlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
+from platform.config.errors import UserError
+from platform.console import is_full_disk
 from platform.reporting.charts.chart import Chart
 from platform.results.replacing import replace_text
 
@@ -38,6 +41,21 @@ def write_page(template: str, values: Mapping[str, Any], charts: Iterable[Chart]
         plotly_js=get_plotlyjs() if any(chart.plot for chart in shown.values()) else "",
     )
     replace_text(path, html)
+
+
+@contextlib.contextmanager
+def writing_into(run: Path) -> Iterator[None]:
+    """Raises UserError where the run folder may not be written into. A full disk stays what it is, for whoever tells of
+    it."""
+    try:
+        yield
+    except OSError as error:
+        if is_full_disk(error):
+            raise
+        raise UserError(
+            f"{error.filename or run} cannot be written ({error.strerror}). Findings can be read without that: "
+            f"python -m platform.report {run} --text"
+        ) from error
 
 
 def about(config: Mapping[str, Any]) -> str:

@@ -10,9 +10,10 @@ from platform.reporting.answers import answers
 from platform.reporting.best_setting import best_setting
 from platform.reporting.charts.of_run import charts_of, look_with_gates
 from platform.reporting.confirmed_table import confirmed_columns, confirmed_note, confirmed_rows
+from platform.reporting.confirmed_verdict import other_verdict, what_is_lost
 from platform.reporting.export import write_tables
 from platform.reporting.gate_pictures import gate_picture
-from platform.reporting.html import about, write_page
+from platform.reporting.html import about, write_page, writing_into
 from platform.reporting.pictures import strips
 from platform.reporting.tables import (
     cell,
@@ -33,12 +34,15 @@ def render_report(run: Path) -> Path:
     """Write `report.html` of the run, and its tables, and return the page's path; a reader sees the old page or the new
     one.
 
-    Raises UserError if `run` is no run folder. A run that was cut short gives a report of what there is.
+    Raises UserError if `run` is no run folder, or one that may not be written into. A run that was cut short gives a
+    report of what there is.
     """
     findings = Findings.read(run)
     folder = findings.summary.folder
-    write_tables(findings)
-    write_page("report.html.j2", _values(findings), charts_of(findings), folder.report)
+    values, charts = _values(findings), charts_of(findings)
+    with writing_into(run):
+        write_tables(findings)
+        write_page("report.html.j2", values, charts, folder.report)
     return folder.report
 
 
@@ -53,6 +57,8 @@ def _values(findings: Findings) -> dict[str, Any]:
         "about": about(summary.config),
         "synthetic": summary.synthetic,
         "verdict": verdict(findings),
+        "other_verdict": other_verdict(confirmed) if confirmed is not None else None,
+        "lost_targets": what_is_lost(confirmed) if confirmed is not None else None,
         "answers": [(question, answer.split("`")) for question, answer in answers(findings)],
         "caveats": caveats(summary),
         "confirmed": confirmed,
@@ -84,9 +90,10 @@ def _gates(findings: Findings) -> dict[str, Any]:
     """The gate atlas besides its charts."""
     look = look_with_gates(findings.looks)
     if look is None:
-        return {"gates": None, "drawn": [], "is_ranked": False}
+        return {"gates": None, "other_gates": [], "drawn": [], "is_ranked": False}
     return {
         "gates": gate_picture(look),
+        "other_gates": [gate_picture(other) for other in findings.looks if other.facts.sources and other is not look],
         "drawn": drawn_rows(drawn_sources(look), findings.ranking),
         "is_ranked": bool(findings.ranking),
     }

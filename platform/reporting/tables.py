@@ -62,7 +62,7 @@ def effect_row(summary: RunSummary, effect: SourceEffect) -> dict[str, str]:
 
 
 def _span(low: float, high: float, *, is_clear: bool) -> str:
-    return f"{signed_number(low)} to {signed_number(high)}{'' if is_clear else ' (zero lies within)'}"
+    return f"{signed_number(low)} to {signed_number(high)}{'' if is_clear else ' (unclear)'}"
 
 
 def drawn_rows(drawn: Sequence[DrawnSource], ranking: Sequence[RankedSource]) -> list[dict[str, str]]:

@@ -1,5 +1,6 @@
 """What a run came to, in sentences, with what a reader must know before repeating them."""
 
+from platform.reporting.confirmed_verdict import confirmed_verdict
 from platform.results.findings import Findings
 from platform.results.record import TrialRecord
 from platform.results.scores import score, summed_up
@@ -10,7 +11,7 @@ FEW_TRIALS = 20
 
 def verdict(findings: Findings) -> str:
     """What was confirmed; before that, what the search found."""
-    return search_verdict(findings.summary) if findings.confirmed is None else findings.confirmed.verdict
+    return search_verdict(findings.summary) if findings.confirmed is None else confirmed_verdict(findings.confirmed)
 
 
 def search_verdict(summary: RunSummary) -> str:

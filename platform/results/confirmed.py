@@ -1,5 +1,4 @@
-"""What a confirmation came to: each setting's scores on the test split, how the chosen one differs from each other
-one, and one sentence.
+"""What a confirmation came to: each setting's scores on the test split, and how the chosen one differs from each other.
 
 Settings are chosen by their validation scores, so that the test split chooses nothing. Differences are paired by seed
 and by clip (`paired.py`); their p-values are corrected for how many there are.
@@ -15,14 +14,13 @@ from platform.config.errors import UserError
 from platform.config.trial import SCRATCH
 from platform.results.comparison import Interval
 from platform.results.confirm_plan import PlannedSetting, Role, read_plan
-from platform.results.paired import PairedDifference, holm, paired_difference
+from platform.results.paired import SIGNIFICANT, PairedDifference, holm, paired_difference
 from platform.results.record import TrialRecord, read_results
 from platform.results.run_folder import RunFolder
-from platform.results.scores import NARROW, Score, p_text, score, score_number, shown, signed_number
+from platform.results.scores import Score, score, shown
 from platform.results.summary import RunSummary
 from platform.results.tested import TestedTrial, read_tested
 
-SIGNIFICANT = 0.05
 ROLES: dict[Role, str] = {
     "best": "distils, one of the search's best",
     "scratch": "from scratch",
@@ -141,6 +139,7 @@ class Confirmed:
     left_out: Mapping[str, str]
     missing: tuple[str, ...]
     is_readable: bool  # what was trained; else it may be whole, and nobody can tell
+    was_tested: bool  # all that had weights
 
     @classmethod
     def read(cls, search: RunFolder, objective: str, num_seeds: int) -> "Confirmed | None":
@@ -175,6 +174,7 @@ class Confirmed:
             left_out=plan.left_out,
             missing=tuple(missing),
             is_readable=is_readable,
+            was_tested=search.confirmed.is_file(),
         )
 
     @property
@@ -182,8 +182,22 @@ class Confirmed:
         return sum(len(setting.tested) for setting in self.settings)
 
     @property
+    def num_planned(self) -> int:
+        return len(self.settings) * self.num_seeds
+
+    @property
+    def num_lost(self) -> int:
+        """Targets that will never be tested, once all have been tried."""
+        return self.num_planned - self.num_tested if self.is_whole else 0
+
+    @property
     def is_whole(self) -> bool:
-        return self.num_tested == len(self.settings) * self.num_seeds
+        """Nothing is left to be done: each target was trained or failed, and those that could be were tested."""
+        if self.num_tested == self.num_planned:
+            return True
+        num_finished = sum(len(setting.trials) for setting in self.settings)
+        num_ended = num_finished + sum(setting.num_failed for setting in self.settings)
+        return num_ended == self.num_planned and (self.was_tested or self.num_tested == num_finished)
 
     @property
     def num_compared(self) -> int:
@@ -191,39 +205,11 @@ class Confirmed:
 
     @property
     def settled(self) -> ConfirmedSetting | None:
-        """The chosen setting, once all are trained and tested."""
+        """The chosen setting, once nothing is left to be trained or tested."""
         return self.chosen if self.is_whole else None
 
     def against(self, *roles: Role) -> tuple[Contrast, ...]:
         return tuple(contrast for contrast in self.contrasts if contrast.other.planned.role in roles)
-
-    @property
-    def verdict(self) -> str:
-        """One sentence with effect, interval and n; it says so where no difference was found, or none can be told."""
-        if not self.is_readable:
-            return f"What was confirmed cannot be told: {self.folder.results} is damaged."
-        if self.chosen is None:
-            return "Nothing is confirmed yet: no setting has been trained and tested with all its seeds."
-        if not self.chosen.sources and self.chosen.start == SCRATCH:
-            return "Nothing that transfers was tested yet, only training from scratch."
-        rivals = self.against("scratch")
-        who = self.chosen.method
-        if not rivals:
-            return f"Nothing can be said of {who}: training from scratch was not tested beside it."
-        sentence = self.sentence(rivals[0], who)
-        if (control := self.equal_control) is not None:
-            low, high = map(signed_number, control.found.interval)
-            sentence = f"{sentence[:-1]}; but the same network without imitation was not found to be worse"
-            sentence += f" ({signed_number(control.found.mean)}, 95{NARROW}% interval {low} to {high})."
-        return sentence
-
-    @property
-    def other_verdict(self) -> str | None:
-        """On the other way of transfer, to start from a source's weights; None where the first sentence is about it, or
-        it was not tested."""
-        if self.finetuned is None:
-            return None
-        return self.sentence(self.finetuned, self.finetuned.mine.method)
 
     @property
     def equal_control(self) -> Contrast | None:
@@ -234,35 +220,25 @@ class Confirmed:
             return None
         return control[0]
 
+    @property
+    def superior(self) -> Contrast | None:
+        """Of what else was tested and is clearly better than the chosen setting, the best; scratch and the control are
+        asked about on their own."""
+        better = [c for c in self.against("best", "finetune", "all", "single") if self.is_worse(c)]
+        return max(better, key=lambda contrast: self.measure.signed(contrast.found.mean), default=None)
+
+    @property
+    def doubts(self) -> tuple[Contrast, ...]:
+        """What a reader of the contrast with scratch must also know."""
+        return tuple(filter(None, (self.equal_control, self.superior)))
+
     def is_better(self, contrast: Contrast) -> bool:
         """`contrast.mine` is, clearly."""
         return contrast.is_clear and self.measure.signed(contrast.found.mean) < 0
 
-    def sentence(self, contrast: Contrast, who: str) -> str:
-        """How `contrast.mine`, called `who`, differs from another."""
-        found, measure = contrast.found, self.measure
-        low, high = found.interval
-        n = (
-            f"{found.num_seeds} seeds, {found.num_clips:,} clips of {found.num_videos:,} videos, "
-            f"p{NARROW}{p_text(contrast.p)}"
-        )
-        if (count := self.num_compared) > 1:
-            n += f" corrected for {count} comparisons"
-        rival, label = _RIVALS[contrast.other.planned.role], f"the test {measure.label}"
-        if not contrast.is_clear:
-            span = f"{signed_number(low)} to {signed_number(high)}"
-            differs = f"{label} differs by {signed_number(found.mean)} (95{NARROW}% interval {span}; {n})"
-            return f"No difference found between {who} and {rival}: {differs}."
-        base = contrast.other.scores[measure.name].mean
-        size = f"{score_number(abs(found.mean))}"
-        size += f" ({100 * abs(found.mean) / abs(base):.1f}{NARROW}%)" if base else ""
-        edges = sorted((abs(low), abs(high)))
-        verb = "lowers" if found.mean < 0 else "raises"
-        judged = "" if measure.signed(found.mean) < 0 else ", which is worse"
-        return (
-            f"{who[0].upper()}{who[1:]} {verb} {label} by {size} against {rival}{judged}: 95{NARROW}% interval "
-            f"{score_number(edges[0])} to {score_number(edges[1])}; {n}."
-        )
+    def is_worse(self, contrast: Contrast) -> bool:
+        """`contrast.mine` is, clearly."""
+        return contrast.is_clear and self.measure.signed(contrast.found.mean) > 0
 
 
 def read_confirmed(summary: RunSummary) -> Confirmed | None:
@@ -274,16 +250,6 @@ def read_confirmed(summary: RunSummary) -> Confirmed | None:
         found = compare.get("seeds") if isinstance(compare, dict) else None
         seeds = found if isinstance(found, int) and found > 0 else 1
     return Confirmed.read(summary.folder, summary.score.name, seeds)
-
-
-_RIVALS: dict[Role, str] = {
-    "best": "another of the search's best settings",
-    "scratch": "training from scratch",
-    "control": "the control, which imitates nothing",
-    "finetune": "starting from a source's weights",
-    "all": "distilling from all sources",
-    "single": "distilling from the best single source",
-}
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -5,21 +5,25 @@ ones were stopped early and are not in the means. So this is a hint where to loo
 counts; `platform.confirm` is what settles it.
 """
 
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
+from scipy import stats
 
+from platform.results.comparison import Interval
+from platform.results.paired import SIGNIFICANT, holm
+from platform.results.record import TrialRecord
 from platform.results.summary import RunSummary
 
-MIN_FOR_INTERVAL = 4  # trials on each side; a bootstrap of fewer pretends to know
-MOST_RESAMPLES, FEWEST_RESAMPLES = 4000, 1000
-MOST_DRAWN = 1_000_000  # scores for one source: from 250 trials on there are fewer resamples, which differ less
+MIN_FOR_INTERVAL = 4  # trials of each group: how much fewer differ says little
 
 
 @dataclass(frozen=True)
 class Group:
-    """Scores of finished trials, their mean, its 95 % bootstrap interval (None where there are too few), and how
+    """Scores of finished trials, their mean, its 95 % interval (Student's t; None where there are too few), and how
     many more trials ASHA stopped before they had a final score."""
 
     scores: tuple[float, ...]
@@ -30,119 +34,130 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Difference:
+    """A sum and difference of means, in the score's unit. `interval` (95 %) and `p` are Welch's, for groups that vary
+    unlike each other; None where one is too small. `p` is corrected for all that were asked with it (Holm), the
+    interval is not."""
+
+    mean: float
+    interval: tuple[float, float] | None = None
+    p: float | None = None
+
+
+@dataclass(frozen=True)
 class SourceEffect:
-    """`difference`: mean with the source minus mean without, in the score's unit."""
+    """`found`: mean with the source minus mean without; None where a group is empty."""
 
     source: str
     inside: Group
     outside: Group
-    difference: float | None
-    interval: tuple[float, float] | None
+    found: Difference | None
+
+    @property
+    def difference(self) -> float | None:
+        return None if self.found is None else self.found.mean
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        return None if self.found is None else self.found.interval
 
     @property
     def is_clear(self) -> bool:
-        """The interval leaves out zero. Nothing is corrected for looking at several sources."""
-        return self.interval is not None and (self.interval[0] > 0 or self.interval[1] < 0)
-
-
-def source_effects(summary: RunSummary, *, seed: int = 0) -> list[SourceEffect]:
-    """One for each source that the run offers, by name. The same folder gives the same numbers."""
-    effects = []
-    for source in summary.sources:
-        generator = np.random.default_rng(seed)
-        inside, inside_means = _group(summary, source, True, generator)
-        outside, outside_means = _group(summary, source, False, generator)
-        difference = None if inside.mean is None or outside.mean is None else inside.mean - outside.mean
-        both = inside_means is not None and outside_means is not None
-        interval = _interval(inside_means - outside_means) if both else None  # type: ignore[operator]
-        effects.append(SourceEffect(source, inside, outside, difference, interval))
-    return effects
+        return _is_clear(self.found)
 
 
 @dataclass(frozen=True)
 class PairEffect:
     """What two sources do together beyond the sum of what each does: mean with both, minus with the first alone, minus
-    with the second alone, plus with neither. `counts` are of finished trials, in that order. None where a mean is
-    missing; the interval where one is of fewer than MIN_FOR_INTERVAL trials."""
+    with the second alone, plus with neither. `counts` are of finished trials, in that order. None where one is 0."""
 
     first: str
     second: str
     counts: tuple[int, int, int, int]
-    interaction: float | None
-    interval: tuple[float, float] | None
+    found: Difference | None
+
+    @property
+    def interaction(self) -> float | None:
+        return None if self.found is None else self.found.mean
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        return None if self.found is None else self.found.interval
 
     @property
     def is_clear(self) -> bool:
-        """The interval leaves out zero. Nothing is corrected for looking at several pairs."""
-        return self.interval is not None and (self.interval[0] > 0 or self.interval[1] < 0)
+        return _is_clear(self.found)
 
 
-def pair_effects(summary: RunSummary, *, seed: int = 0) -> list[PairEffect]:
-    """One for each two sources that the run offers. The same folder gives the same numbers."""
-    scored = [
-        (set(record.sources), value)
-        for record in summary.finished
-        if (value := summary.value(record)) is not None and np.isfinite(value)
-    ]
-    effects = []
-    for first, second in combinations(summary.sources, 2):
-        generator = np.random.default_rng(seed)
-        cells = [
-            np.array([value for drawn, value in scored if (first in drawn, second in drawn) == there])
+def source_effects(summary: RunSummary) -> list[SourceEffect]:
+    """One for each source that the run offers, by name."""
+    inside = [_group(summary, source, inside=True) for source in summary.sources]
+    outside = [_group(summary, source, inside=False) for source in summary.sources]
+    both = list(zip(inside, outside, strict=True))
+    found = _corrected([difference_of_means([one.scores, other.scores], (1, -1)) for one, other in both])
+    return [SourceEffect(*each) for each in zip(summary.sources, inside, outside, found, strict=True)]
+
+
+def pair_effects(summary: RunSummary) -> list[PairEffect]:
+    """One for each two sources that the run offers."""
+    scored = [(set(record.sources), value) for record, value in _scored(summary)]
+    pairs = list(combinations(summary.sources, 2))
+    cells = [
+        [
+            [value for drawn, value in scored if (first in drawn, second in drawn) == there]
             for there in ((True, True), (True, False), (False, True), (False, False))
         ]
-        signs = np.array([1, -1, -1, 1])
-        known = all(len(cell) for cell in cells)
-        interval = None
-        if min(map(len, cells)) >= MIN_FOR_INTERVAL:
-            means = np.array([_resampled(cell, _num_resamples(summary), generator) for cell in cells])
-            interval = _interval(signs @ means)
-        effects.append(
-            PairEffect(
-                first,
-                second,
-                counts=(len(cells[0]), len(cells[1]), len(cells[2]), len(cells[3])),
-                interaction=float(signs @ np.array([cell.mean() for cell in cells])) if known else None,
-                interval=interval,
-            )
-        )
-    return effects
-
-
-def _group(
-    summary: RunSummary, source: str, inside: bool, generator: np.random.Generator
-) -> tuple[Group, np.ndarray | None]:
-    """The group, and the means of its resamples where it is large enough for an interval."""
-    scored = [
-        (r.trial, value)
-        for r in summary.finished
-        if (source in r.sources) == inside and (value := summary.value(r)) is not None and np.isfinite(value)
+        for first, second in pairs
     ]
-    scores = np.array([value for _, value in scored])
-    stopped = sum((source in r.sources) == inside for r in summary.in_state("stopped"))
-    means = None
-    if len(scores) >= MIN_FOR_INTERVAL:
-        means = _resampled(scores, _num_resamples(summary), generator)
-    group = Group(
-        scores=tuple(scores.tolist()),
+    found = _corrected([difference_of_means(each, (1, -1, -1, 1)) for each in cells])
+    return [
+        PairEffect(*pair, (len(both), len(first), len(second), len(neither)), each)
+        for pair, (both, first, second, neither), each in zip(pairs, cells, found, strict=True)
+    ]
+
+
+def _group(summary: RunSummary, source: str, *, inside: bool) -> Group:
+    scored = [(record.trial, value) for record, value in _scored(summary) if (source in record.sources) == inside]
+    scores = [value for _, value in scored]
+    told = Interval.of(scores) if scores else None
+    interval = None
+    if told is not None and told.half is not None and len(scores) >= MIN_FOR_INTERVAL:
+        interval = (told.mean - told.half, told.mean + told.half)
+    return Group(
+        scores=tuple(scores),
         trials=tuple(trial for trial, _ in scored),
-        num_stopped=stopped,
-        mean=float(scores.mean()) if len(scores) else None,
-        interval=None if means is None else _interval(means),
+        num_stopped=sum((source in record.sources) == inside for record in summary.in_state("stopped")),
+        mean=None if told is None else told.mean,
+        interval=interval,
     )
-    return group, means
 
 
-def _resampled(scores: np.ndarray, num: int, generator: np.random.Generator) -> np.ndarray:
-    """Means of `num` resamples."""
-    drawn = generator.integers(len(scores), size=(num, len(scores)), dtype=np.int32)
-    return np.asarray(scores[drawn].mean(axis=1))
+def _scored(summary: RunSummary) -> list[tuple[TrialRecord, float]]:
+    values = [(record, summary.value(record)) for record in summary.finished]
+    return [(record, value) for record, value in values if value is not None and math.isfinite(value)]
 
 
-def _num_resamples(summary: RunSummary) -> int:
-    return min(max(MOST_DRAWN // max(len(summary.finished), 1), FEWEST_RESAMPLES), MOST_RESAMPLES)
+def difference_of_means(groups: Sequence[Sequence[float]], signs: Sequence[int]) -> Difference | None:
+    """The sum of the groups' means with these signs (Welch, 1947); None where a group is empty."""
+    if not all(map(len, groups)):
+        return None
+    mean = float(sum(sign * np.mean(group) for sign, group in zip(signs, groups, strict=True)))
+    if min(map(len, groups)) < MIN_FOR_INTERVAL:
+        return Difference(mean)
+    errors = [float(np.var(group, ddof=1)) / len(group) for group in groups]  # squared
+    if (error := math.sqrt(sum(errors))) == 0:
+        return Difference(mean, (mean, mean), float(mean == 0))
+    freedom = sum(errors) ** 2 / sum(each**2 / (len(group) - 1) for each, group in zip(errors, groups, strict=True))
+    half = float(stats.t.ppf(0.975, freedom)) * error
+    return Difference(mean, (mean - half, mean + half), float(2 * stats.t.sf(abs(mean) / error, freedom)))
 
 
-def _interval(means: np.ndarray) -> tuple[float, float]:
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(low), float(high)
+def _corrected(found: Sequence[Difference | None]) -> list[Difference | None]:
+    """For how many have a p-value."""
+    told = {place: each.p for place, each in enumerate(found) if each is not None and each.p is not None}
+    corrected = dict(zip(told, holm(list(told.values())), strict=True))
+    return [each and replace(each, p=corrected.get(place)) for place, each in enumerate(found)]
+
+
+def _is_clear(found: Difference | None) -> bool:
+    return found is not None and found.p is not None and found.p < SIGNIFICANT

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+SIGNIFICANT = 0.05  # of a corrected p-value
 NUM_DRAWS = 20_000
 DRAWS_AT_ONCE = 500  # resamples are counts of videos, (draws, num_videos): ten thousand videos take 40 MB
 

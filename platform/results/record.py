@@ -186,6 +186,8 @@ def _read_texts(path: Path) -> list[str]:
         if column.null_count:
             raise Refused("has a row without its record")
         return [text for chunk in column.chunks for text in _shared_texts(chunk)]
+    except PermissionError:
+        raise UserError(f"{path} may not be read by you. Ask its owner: chmod -R a+rX {path.parent}") from None
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         if isinstance(error, Refused):
             raise

@@ -33,6 +33,16 @@ class Score:
         unit = f", {self.unit}" if self.unit else ""
         return f"{self.label}{unit}, {self.better} is better"
 
+    @property
+    def suffix(self) -> str:
+        """What a number is followed by: ` dB`."""
+        return f"{NARROW}{self.unit}" if self.unit in ("dB", "s") else ""
+
+    @property
+    def is_ratio(self) -> bool:
+        """It has a zero that nothing is better than, so that a share of it can be told."""
+        return self.name == "mse"
+
     def signed(self, value: float) -> float:
         """The value with the sign that makes smaller better."""
         return -value if self.higher_is_better else value
@@ -50,8 +60,7 @@ class Score:
             return readable_count(value)
         if self.unit == "0 to 1":
             return f"{value:.3f}"
-        suffix = f"{NARROW}{self.unit}" if self.unit in ("dB", "s") else ""
-        return score_number(value) + suffix
+        return score_number(value) + self.suffix
 
     def against(self, value: float, floor: float) -> str:
         """`29 % lower than copying the last frame (45.2)`: the sentence that every score is shown with."""
@@ -59,7 +68,7 @@ class Score:
         if not (math.isfinite(value) and math.isfinite(floor)) or value == floor:
             return f"the same as {name}" if value == floor else f"beside {name}"
         side = "higher" if value > floor else "lower"
-        if self.name == "mse" and floor > 0:
+        if self.is_ratio and floor > 0:
             return f"{percent(abs(value - floor) / floor)} {side} than {name}"
         return f"{self.text(abs(value - floor))} {side} than {name}"
 

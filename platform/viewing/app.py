@@ -81,8 +81,9 @@ def build_app(runs: Runs, tools: Tools, hosts: Sequence[str]) -> Dash:
         )
     dash.register_page("not_found_404", path="/404", layout=_problem("There is no such page."))
     app.layout = partial(_shell, tools.token)
-    for register in (overview.register, compare.register, record.register, _register):
+    for register in (overview.register, compare.register, gates.register, predictions.register, record.register):
         register(app, runs)
+    _register(app, runs)
     listing.register(app, listed)
     trials.register(app, runs, logs)
     serve_routes(app.server, runs, tools, hosts)

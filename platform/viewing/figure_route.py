@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 
 import flask
 
@@ -11,11 +12,13 @@ from platform.reporting.charts.chart import Chart
 from platform.reporting.charts.chosen import curves_of_chosen
 from platform.reporting.charts.of_run import CHARTS
 from platform.reporting.comparison_page import comparison_charts
+from platform.results.look import Look
 from platform.results.record import TrialRecord
-from platform.viewing.chosen import chosen
+from platform.viewing.chosen import MOST, chosen, look_of
 from platform.viewing.runs import Runs
 from platform.viewing.watched import View
 
+OF_GATES = ("drawn", "openness")
 BY_IMPORTANCE = ("importances", "settings", "parallel")
 
 
@@ -41,24 +44,27 @@ def serve_figures(server: flask.Flask, runs: Runs) -> None:
 
 
 def figure_json(view: View, key: str, trials: str = "") -> str | None:
-    """With colours by name. `trials` are those of the chart of chosen ones; None where the run has no such chart."""
-    records = chosen(view, trials) if key == "chosen" else []
+    """With colours by name. `trials` are those of the chart of chosen ones, or the one whose gates are drawn; None
+    where the run has no such chart."""
+    records = chosen(view, trials)[:MOST] if key == "chosen" else []
+    look = look_of(view, trials) if key in OF_GATES else None
+    shown = [record.trial for record in records] if look is None else [look.facts.trial]
 
     def make() -> str | None:
-        chart = _chart(view, key, records)
+        chart = _chart(view, key, records, look)
         if chart is None:
             return None
         words = json.dumps({"title": chart.title, "measured": chart.measured, "caption": chart.caption})
         return f'{words[:-1]}, "plot": {"null" if chart.plot is None else chart.plot.to_json()}}}'
 
-    return view.kept.get(("figure", key, *(record.trial for record in records)), make)
+    return view.kept.get(("figure", key, *shown), make)
 
 
-def _chart(view: View, key: str, records: Sequence[TrialRecord]) -> Chart | None:
+def _chart(view: View, key: str, records: Sequence[TrialRecord], look: Look | None) -> Chart | None:
     if key == "chosen":
         return curves_of_chosen(view.summary, records)
     if key in CHARTS:
-        return CHARTS[key](view.findings)
+        return CHARTS[key](view.findings if look is None else replace(view.findings, looks=(look,)))
     return next((chart for chart in charts_of_comparison(view) if chart.key == key), None)
 
 

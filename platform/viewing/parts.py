@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote
 
 from dash import html
 from dash.development.base_component import Component
@@ -14,6 +14,11 @@ from platform.reporting.radar_colours import ColourScale
 def aria(**attributes: str) -> dict[str, Any]:
     """For who does not see the page."""
     return {f"aria-{name}": text for name, text in attributes.items()}
+
+
+def asked(search: str, name: str) -> str:
+    """What an address says after its question mark, by name."""
+    return parse_qs(search.removeprefix("?")).get(name, [""])[0]
 
 
 def table(

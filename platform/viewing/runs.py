@@ -49,18 +49,22 @@ class Runs:
         return key
 
 
-def is_run(path: Path) -> bool:
+def _is_run(path: Path) -> bool:
+    """One that this user may not look into may be one, and is told as such."""
     folder = RunFolder(path)
-    return folder.config.is_file() or folder.results.is_file()
+    try:
+        return folder.config.is_file() or folder.results.is_file()
+    except OSError:
+        return True
 
 
 def _runs_in(folder: Path) -> list[Path]:
-    """The folder itself, or those in it. One that cannot be read has none."""
+    """The folder itself, or those in it. One that cannot be listed has none."""
     folder = folder.resolve()
-    if is_run(folder):
+    if _is_run(folder):
         return [folder]
     try:
-        return sorted(child for child in folder.iterdir() if is_run(child))
+        return sorted(child for child in folder.iterdir() if _is_run(child))
     except OSError:
         return []
 

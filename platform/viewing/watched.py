@@ -1,6 +1,7 @@
 """A run folder as it stands now, read again where its files changed, but no more often than its search can bear."""
 
 import contextlib
+import shlex
 import threading
 import time
 from collections.abc import Iterator
@@ -74,9 +75,9 @@ class WatchedRun:
     def view(self, *, now: bool = False) -> View:
         """Of the run as it is or, unless `now` is asked for, as it was when there was last time to look.
 
-        Raises UserError where the folder is no run any more.
+        Raises UserError where the folder is no run any more, or may not be read.
         """
-        with self._lock:
+        with self._lock, _reading(self.path):
             has_ended = self._view is not None and self._view.driver is not None and not is_driven(RunFolder(self.path))
             if self._view is not None and not (now or has_ended) and time.monotonic() < self._not_before:
                 return self._view
@@ -88,14 +89,14 @@ class WatchedRun:
             return self._view
 
     def mark(self) -> tuple[int, ...]:
-        """Differs where a glance would."""
-        with self._lock:
+        """Differs where a glance would. Raises as `view`."""
+        with self._lock, _reading(self.path):
             return (self.view().version,) if self._is_followed() else _stamp(self.path)
 
     def glance(self) -> View:
         """A view that is kept only where a page shows the run, or a search runs in it: a list of runs needs little of
         each. Raises as `view`."""
-        with self._lock:
+        with self._lock, _reading(self.path):
             return self.view() if self._is_followed() else WatchedRun(self.key, self.path, self._background).view()
 
     def _is_followed(self) -> bool:
@@ -153,6 +154,18 @@ class WatchedRun:
             if self._view is not None:
                 findings = replace(self._view.findings, known_importances=found)
                 self._view = replace(self._view, version=self._view.version + 1, findings=findings, kept=Kept())
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Raises UserError with the repair where the system refuses to read in the run's folder."""
+    try:
+        yield
+    except OSError as error:
+        told = f"{error.filename or path} cannot be read ({error.strerror})."
+        if isinstance(error, PermissionError):
+            told += f" Who owns the run can let everybody read it: chmod -R a+rX {shlex.quote(str(path))}"
+        raise UserError(told) from None
 
 
 def _stamp(path: Path) -> tuple[int, ...]:

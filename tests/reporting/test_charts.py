@@ -13,6 +13,7 @@ from platform.reporting.charts.pairs import pairs_of_sources
 from platform.reporting.charts.settings import parallel_coordinates, settings_against_score
 from platform.reporting.charts.tradeoffs import score_against_cost
 from platform.reporting.charts.trials import learning_curves
+from platform.results.effects import Difference
 from platform.results.findings import Findings
 from platform.results.look import MeasuredField
 from platform.results.record import read_results, write_results
@@ -61,8 +62,8 @@ def test_a_pair_that_does_more_together_is_found(findings: Findings, tmp_path_fa
 def test_pairs_without_an_effect_are_read_in_the_pages_own_colours(findings: Findings) -> None:
     """In dark and in light: no letters of one theme on the paper of another."""
     empty, unclear = (
-        replace(findings.pairs[0], interaction=None, interval=None),
-        replace(findings.pairs[1], interval=None),
+        replace(findings.pairs[0], found=None),
+        replace(findings.pairs[1], found=Difference(-1.0)),
     )
     chart = pairs_of_sources(findings.summary, [empty, unclear])
     assert chart is not None

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page
 
 from platform.reporting.charts.pairs import pairs_of_sources
 from platform.reporting.page import render_report
-from platform.results.effects import PairEffect
+from platform.results.effects import Difference, PairEffect
 from platform.results.run_folder import RunFolder
 from platform.results.summary import RunSummary
 from tests.reporting.test_confirmed import confirm
@@ -95,7 +95,9 @@ def test_numbers_of_many_pairs_of_sources_stand_in_their_cells(
 ) -> None:
     names = [f"moving_digits_{number}" for number in range(9)]
     pairs = [
-        PairEffect(first, second, (20, 20, 20, 20), -12.34, (-20.0, -5.0 if first == names[0] else 5.0))
+        PairEffect(
+            first, second, (20, 20, 20, 20), Difference(-12.34, (-20.0, -5.0), 0.01 if first == names[0] else 0.2)
+        )
         for first, second in combinations(names, 2)
     ]
     chart = pairs_of_sources(RunSummary.read(build_run(tmp_path / "run").path), pairs)

@@ -3,6 +3,7 @@
 import html
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,13 @@ from platform.config.trial import TrialSettings
 from platform.reporting.answers import answers
 from platform.reporting.best_setting import best_setting
 from platform.reporting.confirmed_table import confirmed_note, print_confirmed
+from platform.reporting.confirmed_verdict import confirmed_verdict, other_verdict
 from platform.reporting.page import render_report
 from platform.results import open_run
 from platform.results.confirm_plan import ConfirmPlan, PlannedSetting, Role
 from platform.results.confirmed import Confirmed, read_confirmed
 from platform.results.findings import Findings
-from platform.results.record import TrialRecord, write_results
+from platform.results.record import TrialRecord, read_results, write_results
 from platform.results.run_folder import RunFolder
 from platform.results.scores import NARROW, score
 from platform.results.summary import RunSummary
@@ -114,8 +116,8 @@ def test_a_difference_is_told_with_effect_interval_and_n(search: RunFolder) -> N
     told = re.fullmatch(
         r"Distilling from digits_2 lowers the test error \(MSE\) by ([\d.]+) \(\d\.\d %\) "
         r"against training from scratch: 95 % interval ([\d.]+) to ([\d.]+); "
-        r"4 seeds, 60 clips of 20 videos, p = 0.00\d+ corrected for 2 comparisons\.",
-        plain(confirmed.verdict),
+        r"4 seeds, 60 clips of 20 videos, p = 0.00\d+ corrected for 2 comparisons, as the interval is not\.",
+        plain(confirmed_verdict(confirmed)),
     )
     assert told is not None
     assert float(told[2]) < float(told[1]) < float(told[3])
@@ -133,7 +135,7 @@ def test_a_gain_that_the_network_has_without_imitation_is_not_told_as_transfer(s
             "control": ("control", ["digits_2"], 30.0),
         },
     )
-    assert "; but the same network without imitation was not found to be worse (" in confirmed.verdict
+    assert "; but the same network without imitation was not found to be worse (" in confirmed_verdict(confirmed)
     told = dict(answers(Findings.read(search.path)))
     assert "not found to be worse" in told["Did transfer help?"]
     assert "Imitation is not seen to help" in told["What next?"]
@@ -174,15 +176,14 @@ def test_starting_from_weights_is_set_against_scratch_and_said(search: RunFolder
     assert confirmed.finetuned is not None
     assert confirmed.finetuned.mine.name == "finetune_digits_2"
     assert confirmed.num_compared == 4
-    assert confirmed.other_verdict is not None
-    assert plain(confirmed.other_verdict).startswith(
-        "Starting from the weights of digits_2 lowers the test error (MSE) by "
-    )
-    assert "corrected for 4 comparisons" in plain(confirmed.verdict)
+    told_of_starting = other_verdict(confirmed)
+    assert told_of_starting is not None
+    assert plain(told_of_starting).startswith("Starting from the weights of digits_2 lowers the test error (MSE) by ")
+    assert "corrected for 4 comparisons" in plain(confirmed_verdict(confirmed))
     told = dict(answers(Findings.read(search.path)))
     assert "Starting from the weights of digits_2 helped by " in told["Did transfer help?"]
     assert told["What next?"].startswith("Start from the weights of digits_2 ")
-    assert confirmed.other_verdict in html.unescape(render_report(search.path).read_text())
+    assert told_of_starting in html.unescape(render_report(search.path).read_text())
 
 
 def test_where_distilling_harms_nobody_is_told_to_use_it(search: RunFolder) -> None:
@@ -214,22 +215,24 @@ def test_one_that_also_starts_from_weights_is_not_told_as_distilling_alone(searc
         {"trial_3": ("best", ["digits_2"], 30.0), "scratch": ("scratch", [], 33.0)},
         starts={"trial_3": "digits_1"},
     )
-    assert confirmed.verdict.startswith("Distilling from digits_2, started from the weights of digits_1, lowers the ")
+    assert confirmed_verdict(confirmed).startswith(
+        "Distilling from digits_2, started from the weights of digits_1, lowers the "
+    )
 
 
 def test_no_difference_is_told_as_such_and_a_worse_one_as_worse(
     search: RunFolder, tmp_path: Path, build_run: BuildRun
 ) -> None:
     same = confirm(search, {"trial_3": ("best", ["digits_2"], 30.0), "scratch": ("scratch", [], 30.0)})
-    assert plain(same.verdict).startswith(
+    assert plain(confirmed_verdict(same)).startswith(
         "No difference found between distilling from digits_2 and training from scratch: the test error (MSE) differs "
     )
-    assert "95 % interval −" in plain(same.verdict)
+    assert "95 % interval −" in plain(confirmed_verdict(same))
     worse = confirm(
         build_run(tmp_path / "other"), {"trial_3": ("best", ["digits_2"], 33.0), "scratch": ("scratch", [], 30.0)}
     )
-    assert "raises the test error (MSE) by" in worse.verdict
-    assert "which is worse" in worse.verdict
+    assert "raises the test error (MSE) by" in confirmed_verdict(worse)
+    assert "which is worse" in confirmed_verdict(worse)
 
 
 def test_the_setting_is_chosen_by_validation_and_not_by_test(search: RunFolder) -> None:
@@ -252,19 +255,88 @@ def test_the_setting_is_chosen_by_validation_and_not_by_test(search: RunFolder) 
     assert again.chosen.name == "trial_5"
 
 
+def test_a_rival_that_is_clearly_better_is_named_in_verdict_and_answers(
+    search: RunFolder, tmp_path: Path, build_run: BuildRun
+) -> None:
+    means: dict[str, tuple[Role, list[str], float]] = {
+        "trial_3": ("best", ["digits_2"], 30.0),
+        "scratch": ("scratch", [], 33.0),
+        "single_digits_1": ("single", ["digits_1"], 27.0),
+        "all": ("all", ["digits_1", "digits_2"], 28.0),
+    }
+    confirmed = confirm(search, means)
+    assert re.search(
+        r"; but distilling from the best single source is better than this setting by [23]\.\d+ \(95 % interval "
+        r"[\d.]+ to [\d.]+, p [=<] 0\.00\d+\)\.$",
+        plain(confirmed_verdict(confirmed)),
+    )
+    told = dict(answers(Findings.read(search.path)))
+    assert "Distilling from digits_1 is better than that, by " in told["Did transfer help?"]
+    assert told["What next?"].startswith("Take single_digits_1 instead, distilling from digits_1: ")
+    best = best_setting(Findings.read(search.path))
+    assert best is not None
+    assert "single_digits_1 is clearly better on the test split" in best.note
+    other = build_run(tmp_path / "other")
+    confirm(other, means | {"single_digits_1": ("finetune", [], 27.0)}, starts={"single_digits_1": "digits_1"})
+    assert dict(answers(Findings.read(other.path)))["What next?"].startswith("Start from the weights of digits_1 ")
+
+
+def test_a_control_that_is_better_is_not_told_as_not_worse(search: RunFolder) -> None:
+    confirmed = confirm(
+        search,
+        {
+            "trial_3": ("best", ["digits_2"], 30.0),
+            "scratch": ("scratch", [], 33.0),
+            "control": ("control", ["digits_2"], 28.0),
+        },
+    )
+    assert "; but the same network without imitation is better than this setting by " in confirmed_verdict(confirmed)
+    told = dict(answers(Findings.read(search.path)))
+    assert told["Did transfer help?"].endswith("but the same network without imitation is better.")
+    assert told["What next?"].startswith("Imitation harms: train the control")
+
+
+def test_a_confirmation_with_a_failed_seed_is_whole_and_says_what_is_lost(search: RunFolder) -> None:
+    confirm(search, {"trial_3": ("best", ["digits_2"], 30.0), "scratch": ("scratch", [], 33.0)})
+    folder = RunFolder(search.confirm)
+    records = read_results(folder.results)
+    lost = records[2].model_copy(update={"state": "failed", "reason": "the loss became nan", "metrics": {}})
+    write_results(folder.results, [*records[:2], lost, *records[3:]])
+    folder.tested(lost.id).unlink()
+    confirmed = read_confirmed(RunSummary.read(search.path))
+    assert confirmed is not None
+    assert confirmed.is_whole
+    assert confirmed.settled is not None
+    assert "3 of 4 seeds (the others were lost), 60 clips" in confirmed_verdict(confirmed)
+    page = render_report(search.path).read_text()
+    assert "1 of 8 targets failed or lost their weights, and are not trained again" in page
+    assert "is not whole" not in page
+    assert not dict(answers(Findings.read(search.path)))["What next?"].startswith("Go on confirming")
+
+
+def test_a_difference_of_decibels_is_told_with_its_unit_and_without_a_share(search: RunFolder) -> None:
+    found = confirm(search, {"trial_3": ("best", ["digits_2"], 33.0), "scratch": ("scratch", [], 30.0)})
+    told = plain(confirmed_verdict(replace(found, measure=score("psnr"))))
+    assert re.match(
+        r"Distilling from digits_2 raises the test signal to noise \(PSNR\) by [23]\.\d+ dB against training from "
+        r"scratch, which is better: 95 % interval ",
+        told,
+    )
+
+
 def test_what_transfers_is_set_against_scratch_and_never_scratch_against_itself(
     search: RunFolder, tmp_path: Path, build_run: BuildRun
 ) -> None:
     alone = confirm(search, {"scratch": ("scratch", [], 33.0)})
-    assert alone.verdict == "Nothing that transfers was tested yet, only training from scratch."
+    assert confirmed_verdict(alone) == "Nothing that transfers was tested yet, only training from scratch."
     other = build_run(tmp_path / "other")
     means: dict[str, tuple[Role, list[str], float]] = {
         "scratch": ("scratch", [], 30.0),
         "finetune_digits_1": ("finetune", [], 33.0),
     }
     worse = confirm(other, means, starts={"finetune_digits_1": "digits_1"})
-    assert worse.verdict.startswith("Starting from the weights of digits_1 raises the test error (MSE) by ")
-    assert (worse.num_compared, worse.other_verdict) == (1, None)
+    assert confirmed_verdict(worse).startswith("Starting from the weights of digits_1 raises the test error (MSE) by ")
+    assert (worse.num_compared, other_verdict(worse)) == (1, None)
 
 
 def test_what_is_not_whole_says_so_and_what_is_damaged_is_named(search: RunFolder) -> None:
@@ -280,12 +352,12 @@ def test_what_is_not_whole_says_so_and_what_is_damaged_is_named(search: RunFolde
     results.write_bytes(b"no parquet")
     again = read_confirmed(RunSummary.read(search.path))
     assert again is not None
-    assert again.verdict == f"What was confirmed cannot be told: {results} is damaged."
+    assert confirmed_verdict(again) == f"What was confirmed cannot be told: {results} is damaged."
     said = dict(answers(Findings.read(search.path)))
     assert said["How sure are we?"].startswith("Cannot be told")
     assert said["What next?"].startswith(f"Restore {results} from a copy, or move {search.confirm} away")
     page = render_report(search.path).read_text()
-    assert again.verdict in page
+    assert confirmed_verdict(again) in page
     assert "targets are trained and tested" not in page
     results.write_bytes(whole)
     RunFolder(search.confirm).confirm_plan.write_text("[]")
@@ -297,7 +369,7 @@ def test_what_is_not_whole_says_so_and_what_is_damaged_is_named(search: RunFolde
 def test_the_report_and_the_terminal_show_verdict_and_table(search: RunFolder) -> None:
     confirmed = confirm(search, {"trial_3": ("best", ["digits_2"], 30.0), "scratch": ("scratch", [], 33.0)})
     page = render_report(search.path).read_text()
-    assert f'<p class="verdict">{confirmed.verdict}</p>' in page
+    assert f'<p class="verdict">{confirmed_verdict(confirmed)}</p>' in page
     assert "control was left out: of frames." in page
     assert confirmed_note(confirmed) in html.unescape(page)
     assert '"plot-confirmed"' in page
@@ -305,7 +377,7 @@ def test_the_report_and_the_terminal_show_verdict_and_table(search: RunFolder) -
     console = Console(width=200, record=True)
     print_confirmed(confirmed, console)
     told = console.export_text()
-    assert confirmed.verdict in told
+    assert confirmed_verdict(confirmed) in told
     assert re.search(r"trial_3 +distils, one of the search's best +4 of 4 +\d\d\.\d ± ", told)
 
 
@@ -342,7 +414,7 @@ def test_the_pictures_begin_with_the_confirmed_trial(search: RunFolder) -> None:
 def test_how_sure_tells_the_same_numbers_as_the_verdict(search: RunFolder) -> None:
     confirmed = confirm(search, {"trial_3": ("best", ["digits_2"], 30.0), "scratch": ("scratch", [], 33.0)})
     sure = plain(dict(answers(Findings.read(search.path)))["How sure are we?"])
-    numbers = re.search(r"(\d+) seeds, (\d+) clips of (\d+) videos", plain(confirmed.verdict))
+    numbers = re.search(r"(\d+) seeds, (\d+) clips of (\d+) videos", plain(confirmed_verdict(confirmed)))
     assert numbers is not None
     assert "with {} seeds on {} test clips of {} videos".format(*numbers.groups()) in sure
 

@@ -9,6 +9,7 @@ import pytest
 from platform.reporting.export import write_tables
 from platform.results.findings import Findings
 from platform.results.run_folder import RunFolder
+from tests.reporting.test_confirmed import confirm
 
 
 @pytest.fixture
@@ -37,3 +38,19 @@ def test_numbers_are_those_of_the_findings(tables: Path) -> None:
     trials = pd.read_csv(tables / "trials.csv").set_index("trial")
     assert findings.summary.best is not None
     assert trials[trials.state == "finished"]["metric.mse"].idxmin() == findings.summary.best.trial
+
+
+def test_tables_of_a_confirmation_go_with_it_and_files_of_others_stay(tables: Path) -> None:
+    run = RunFolder(tables.parent)
+    confirm(run, {"trial_3": ("best", ["digits_2"], 30.0), "scratch": ("scratch", [], 33.0)})
+    write_tables(Findings.read(run.path))
+    ours = {f"{name}.{kind}" for name in ("confirmed", "contrasts") for kind in ("csv", "parquet")}
+    others = {"notes.csv", "confirmed.xlsx"}
+    for name in others:
+        (tables / name).touch()
+    assert {path.name for path in tables.iterdir()} >= ours | others
+    shutil.rmtree(run.confirm)
+    write_tables(Findings.read(run.path))
+    left = {path.name for path in tables.iterdir()}
+    assert not left & ours
+    assert left >= others | {"trials.csv", "sources.parquet"}

@@ -7,6 +7,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser
 
@@ -15,6 +16,8 @@ from platform.results.look import MeasuredField, read_look, write_look
 from platform.results.record import TrialRecord, read_results, write_results
 from platform.results.run_folder import RunFolder
 from platform.results.summary import RunSummary
+from tests.made_runs import look, moving_digits
+from tests.reporting.test_confirmed import confirm
 
 CHARTS = (
     "trials",
@@ -120,17 +123,44 @@ def test_radar_has_its_colours_explained_beside_every_clip_and_csi_above(
     shutil.copytree(finished_run.path, run.path)
     field = MeasuredField(unit="mm/h", values=tuple(n / 4 for n in range(256)), step_s=300)
     for path in run.path.rglob("look.npz"):
-        look = read_look(path)
-        csi = {"horizon": {**look.facts.horizon, "csi_2": (0.5,) * 10}, "floor": {"csi_2": (0.4,) * 10}}
-        write_look(path, replace(look, facts=look.facts.model_copy(update={"field": field, **csi})))
+        seen = read_look(path)
+        csi = {"horizon": {**seen.facts.horizon, "csi_2": (0.5,) * 10}, "floor": {"csi_2": (0.4,) * 10}}
+        write_look(path, replace(seen, facts=seen.facts.model_copy(update={"field": field, **csi})))
 
     page = render_report(run.path)
-    assert page.read_text().count('aria-label="Colours of rain in mm/h, which change at 0.1, 0.5, 1, 2, 5,') == 4
+    assert page.read_text().count('aria-label="Colours of rain in mm/h, which change at 0.1, 0.5, 1, 2, 5,') == 5
     assert page.read_text().count('aria-label="Colours of error, predicted minus true in mm/h') == 3
     assert 'id="plot-csi"' in page.read_text()
     assert "Error is predicted minus true: orange is too low, purple too high." in text_of(page)
     assert "Colours of" not in report.read_text()
     assert "grey levels" in text_of(report)
+
+
+def test_gates_of_every_trial_looked_at_are_there_those_of_the_best_unfolded(
+    finished_run: RunFolder, tmp_path: Path, browser: Browser
+) -> None:
+    run = RunFolder(tmp_path / "run")
+    shutil.copytree(finished_run.path, run.path)
+    clips = moving_digits(3, np.random.default_rng(0))
+    finished = sorted(RunSummary.read(run.path).finished, key=lambda record: record.metrics["mse"])
+    drawing = [record for record in finished if record.sources][:4]
+    for path in run.path.rglob("look.npz"):
+        path.unlink()
+    for record in drawing:
+        write_look(run.look(record.id), look(record, "kth (synthetic)", clips))
+
+    path = render_report(run.path)
+    assert path.stat().st_size < 15e6
+    page = browser.new_page()
+    page.goto(path.as_uri())
+    titles = [f"Gates of trial {record.trial} on" for record in drawing]
+    (shown,) = page.locator("#gates article.gates h3:visible").all_inner_texts()
+    assert shown.startswith(titles[0])
+    folded = page.locator("#gates details:not([open]) summary").all_inner_texts()
+    assert [text.partition(" on")[0] + " on" for text in folded] == titles[1:]
+    page.locator("#gates summary").first.click()
+    assert page.locator("#gates details img:visible").count() >= 2
+    page.close()
 
 
 def test_no_text_on_the_page_is_not_a_number(report: Path) -> None:
@@ -213,6 +243,24 @@ def test_a_name_with_markup_in_it_stays_text(tmp_path: Path, build_run: Callable
     write_results(run.results, renamed)
 
     assert evil not in render_report(run.path).read_text()
+
+
+@pytest.mark.parametrize(("width", "most_lines"), [(1280, 2), (390, 4)])
+def test_names_of_scores_have_room_beside_long_column_names(
+    width: int, most_lines: int, finished_run: RunFolder, tmp_path: Path, browser: Browser
+) -> None:
+    run = RunFolder(tmp_path / "run")
+    shutil.copytree(finished_run.path, run.path)
+    confirm(run, {"trial_3": ("best", ["digits_2"], 30.0), "scratch": ("scratch", [], 33.0)})
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.goto(render_report(run.path).as_uri())
+    name = "document.querySelector('.scores th[scope=row]')"
+    line = page.evaluate(f"parseFloat(getComputedStyle({name}).lineHeight)")
+    assert page.evaluate(f"{name}.textContent.length") > 30
+    assert page.evaluate(f"{name}.clientHeight") < (most_lines + 1) * line
+    scrolled = "(it => it.scrollWidth - it.clientWidth)(document.querySelector('.scroll:has(.scores)'))"
+    assert page.evaluate(scrolled) == 0
+    page.close()
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])

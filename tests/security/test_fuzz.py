@@ -33,6 +33,7 @@ from platform.config.load import SEARCH_SPACES, load_run
 from platform.config.network import NetworkConfig
 from platform.memory.block_file import BlockKey, DamagedBlock, block_batch, check_block, map_block, read_label
 from platform.reporting.confirmed_table import confirmed_rows
+from platform.reporting.confirmed_verdict import confirmed_verdict
 from platform.reporting.page import render_report
 from platform.results.comparison import Comparison
 from platform.results.confirm_plan import ConfirmPlan, PlannedSetting
@@ -338,7 +339,7 @@ def confirmed_files(folder: RunFolder) -> Iterator[Path]:
 def _confirmed(run: RunFolder) -> None:
     confirmed = read_confirmed(RunSummary.read(run.path))
     assert confirmed is not None
-    assert confirmed.verdict
+    assert confirmed_verdict(confirmed)
     assert confirmed_rows(confirmed)
 
 

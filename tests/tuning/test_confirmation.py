@@ -24,6 +24,7 @@ from platform.config.resolved import load_resolved
 from platform.config.run import RunConfig
 from platform.config.trial import TrialSettings
 from platform.memory.in_process import InProcessMemory
+from platform.reporting.confirmed_verdict import confirmed_verdict
 from platform.results import open_run
 from platform.results.confirmed import read_confirmed
 from platform.results.record import read_results
@@ -205,4 +206,4 @@ def test_a_confirmation_that_is_killed_goes_on_with_the_search_that_began_it(beg
     confirmed = read_confirmed(RunSummary.read(search.run.path))
     assert confirmed is not None
     assert confirmed.is_whole
-    assert confirmed.verdict in search.run.report.read_text()
+    assert confirmed_verdict(confirmed) in search.run.report.read_text()

@@ -1,6 +1,8 @@
 """The list of runs: names at once, the rest as it is read, and read again only where files changed."""
 
+import os
 import shutil
+import tempfile
 import threading
 from collections import Counter
 from pathlib import Path
@@ -15,6 +17,7 @@ from platform.viewing.runs import Runs
 from platform.viewing.watched import View, WatchedRun
 from tests.viewing.conftest import Serve
 
+NOBODY = 65534
 Told = dict[str, Facts | None]
 
 
@@ -85,3 +88,41 @@ def test_what_a_search_has_not_written_yet_is_no_damage(runs: Path) -> None:
     RunFolder(runs / "one").results.unlink()
     shutil.rmtree(RunFolder(runs / "two").trials)
     assert [facts.damaged for facts in told_in_the_end(Listed(Runs([runs]))).values() if facts] == [(), ()]
+
+
+def test_a_run_that_this_user_may_not_read_is_told_and_hides_no_other(finished_run: RunFolder) -> None:
+    mine = os.geteuid()
+    with tempfile.TemporaryDirectory() as path:
+        runs = Path(path)  # everybody may look into it, unlike pytest's own
+        for name in ("one", "two", "three"):
+            shutil.copytree(finished_run.path, runs / name)
+        refused = [RunFolder(runs / "two").path, RunFolder(runs / "three").trials]
+        for folder in (runs, *refused):
+            folder.chmod(0o755 if folder is runs else 0)
+        if mine == 0:
+            os.seteuid(NOBODY)  # root may read whatever a folder says
+        try:
+            facts = told_in_the_end(Listed(Runs([runs])))
+            alone = told_in_the_end(Listed(Runs([runs / "two"])))
+        finally:
+            os.seteuid(mine)
+            for folder in refused:
+                folder.chmod(0o755)
+    assert facts.keys() == {"one", "two", "three"}
+    assert facts["one"] is not None
+    assert facts["one"].num_ended == 16
+    for told_of in (facts["two"], facts["three"], alone["two"]):
+        assert told_of is not None
+        assert "Permission denied" in told_of.damaged[0]
+        assert "chmod -R a+rX" in told_of.damaged[0]
+
+
+def test_a_folder_that_cannot_be_looked_into_is_listed_beside_the_runs(serve: Serve, runs: Path) -> None:
+    (runs / "odd").symlink_to("x" * 300)
+    dashboard = serve(runs)
+    page = dashboard.open()
+    rows = page.locator("#runs tbody tr")
+    expect(rows.filter(has_text="one")).to_contain_text("is the best of")
+    expect(rows.filter(has_text="odd")).to_contain_text("cannot be read")
+    page.get_by_role("link", name="odd").click()
+    expect(page.locator("#main")).to_contain_text("File name too long")

@@ -41,7 +41,7 @@ def pairs_of_sources(summary: RunSummary, pairs: Sequence[PairEffect]) -> Chart 
     n = "n" if len(names) <= MOST_IN_WORDS else "Under a finger or the pointer, n"
     caption = (
         f"Blue: together the {summary.score.label} is better than what each does alone adds up to; orange: worse. Full "
-        "colour and a star mark a 95 % interval that leaves out zero (not corrected for the number of pairs); pale is "
+        "colour and a star mark a p-value (Welch's test) below 0.05, corrected for the number of pairs; pale is "
         f"unclear, also where one of four groups has fewer than {MIN_FOR_INTERVAL} trials. {n} counts trials with "
         "both, only the first, only the second, and neither. The same warning as above: a hint, no proof."
     )

@@ -8,13 +8,13 @@ from platform.reporting.charts.drawn_settings import SOURCE, Axis, DrawnSetting,
 from platform.reporting.tables import cell
 from platform.results.effects import MIN_FOR_INTERVAL
 from platform.results.importances import ROUGH_BELOW, Importances
+from platform.results.paired import SIGNIFICANT
 from platform.results.record import TrialRecord
 from platform.results.scores import percent
 from platform.results.summary import RunSummary
 
 MOST_PANELS, COLUMNS = 9, 2  # a phone has no room for the ticks of three
 MOST_AXES = 9
-SIGNIFICANT = 0.05
 
 
 def importances_chart(found: Importances, summary: RunSummary) -> Chart:

@@ -61,8 +61,8 @@ def _finding(summary: RunSummary, effect: SourceEffect) -> str:
 
 def _effects_caption() -> str:
     return (
-        "Means over finished trials; intervals are a bootstrap over trials, drawn from "
-        f"{MIN_FOR_INTERVAL} trials on, and not corrected for how many sources are looked at. A hint, no proof: the "
-        "search repeats what looks promising, trials differ in other settings too, and weak ones that were stopped "
-        "early are not in the means."
+        f"Means over finished trials with their 95 % intervals, from {MIN_FOR_INTERVAL} trials on. A difference is "
+        "clear where its p-value (Welch's test), corrected for the number of sources, is below 0.05; intervals are "
+        "not corrected. A hint, no proof: the search repeats what looks promising, trials differ in other settings "
+        "too, and weak ones that were stopped early are not in the means."
     )

@@ -1,6 +1,14 @@
 // What runs in the browser besides the figures: the choice of light or dark, and the address of a table.
 const THEMES = ["auto", "light", "dark"];
 
+// What an address says beside what it says already; an empty text takes it out.
+function address(told) {
+  const query = new URLSearchParams(window.location.search);
+  for (const [key, value] of Object.entries(told)) value ? query.set(key, value) : query.delete(key);
+  const text = query.toString();
+  window.history.replaceState(window.history.state, "", window.location.pathname + (text ? `?${text}` : ""));
+}
+
 window.dash_clientside = Object.assign({}, window.dash_clientside, {
   dashboard: {
     theme(clicks, _written, kept) {
@@ -17,7 +25,11 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {
     },
 
     compareChosen(rows, seen) {
-      const chosen = (rows || []).map((row) => row.trial);
+      const before = (new URLSearchParams(window.location.search).get("trials") || "").split(",");
+      const place = (trial) => (before.includes(trial) ? before.indexOf(trial) : before.length);
+      const chosen = Array.isArray(rows) ? rows.map((row) => row.id) : [...rows.ids]; // as the page came
+      chosen.sort((one, other) => place(one) - place(other)); // in the order in which they were chosen
+      address({trials: chosen.join(",")});
       const page = `/run/${encodeURIComponent(seen.run)}/compare`;
       return chosen.length
         ? [`${page}?trials=${chosen.join(",")}`, `compare the ${chosen.length} chosen`]
@@ -29,12 +41,10 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {
       const grid = dash_ag_grid.getApi(id);
       const sorted = grid.getColumnState().filter((column) => column.sort);
       sorted.sort((one, other) => one.sortIndex - other.sortIndex);
-      const query = new URLSearchParams(window.location.search);
-      const put = (key, value) => (value ? query.set(key, value) : query.delete(key));
-      put("sort", sorted.map((column) => `${column.colId}:${column.sort}`).join(","));
-      put("filter", filters && Object.keys(filters).length ? JSON.stringify(filters) : "");
-      const text = query.toString();
-      window.history.replaceState(window.history.state, "", window.location.pathname + (text ? `?${text}` : ""));
+      address({
+        sort: sorted.map((column) => `${column.colId}:${column.sort}`).join(","),
+        filter: filters && Object.keys(filters).length ? JSON.stringify(filters) : "",
+      });
       return `${shown.length} trials shown`;
     },
   },

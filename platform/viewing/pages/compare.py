@@ -6,10 +6,10 @@ from dash import Dash, Input, Output, State, html
 from dash.development.base_component import Component
 
 from platform.reporting.tables import beside_each_other
-from platform.viewing.chosen import chosen
+from platform.viewing.chosen import MOST, chosen
 from platform.viewing.frame import frame
 from platform.viewing.pages.predictions import articles, strips_of
-from platform.viewing.parts import figure, table
+from platform.viewing.parts import asked, figure, table
 from platform.viewing.runs import Runs
 from platform.viewing.watched import View
 
@@ -30,17 +30,22 @@ def register(app: Dash, runs: Runs) -> None:
     def refresh(seen: dict[str, str], search: str) -> Sequence[Component]:
         watched = runs.get(seen["run"])
         with watched.spending():
-            return compared(watched.key, watched.view(), search.partition("trials=")[2].partition("&")[0])
+            return compared(watched.key, watched.view(), asked(search, "trials"))
 
 
 def compared(key: str, view: View, trials: str) -> Sequence[Component]:
-    records, summary = chosen(view, trials), view.summary
-    if not records:
+    named, summary = chosen(view, trials), view.summary
+    if not named:
         return [html.P("No such trial has begun. Choose some in the table of trials.")]
+    records = named[:MOST]
     numbers = [record.trial for record in records]
     columns = ["", *(f"trial {number}" for number in numbers)]
     differing, shared = beside_each_other(summary, records)
-    parts: list[Component] = [table(columns, differing, numbers=range(1, len(columns)), name="settings and scores")]
+    parts: list[Component] = []
+    if len(named) > MOST:
+        told = f"{MOST} of the {len(named)} chosen trials are shown, the first: a screen has room for no more."
+        parts.append(html.P(told, className="notice"))
+    parts.append(table(columns, differing, numbers=range(1, len(columns)), name="settings and scores"))
     if shared:
         told = ", ".join(f"{name} {value}" for name, value in shared)
         parts.append(html.P(f"The same in all: {told}", className="soft"))

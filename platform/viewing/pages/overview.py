@@ -9,6 +9,7 @@ from platform.reporting.answers import answers
 from platform.reporting.best_setting import best_setting
 from platform.reporting.comparison_page import caveats_of, cells_of, columns_of, verdict_of
 from platform.reporting.confirmed_table import confirmed_columns, confirmed_note, confirmed_rows
+from platform.reporting.confirmed_verdict import other_verdict, what_is_lost
 from platform.reporting.nodes_table import COLUMNS as NODE_COLUMNS
 from platform.reporting.nodes_table import node_rows, sum_line
 from platform.reporting.verdict import caveats, search_verdict, verdict
@@ -25,8 +26,7 @@ from platform.viewing.watched import View
 def layout(runs: Runs, run: str = "", **_: str) -> Component:
     watched = runs.get(run)
     view = watched.view(now=True)
-    charts = [*(["confirmed"] if view.findings.confirmed is not None else []), "trials"]
-    figures = [figure(run, key) for key in charts] if view.comparison is None else []
+    figures = [figure(run, "trials")] if view.comparison is None else []
     return frame(watched, view, "overview", [html.Div(overview(run, view), id="overview"), *figures])
 
 
@@ -40,21 +40,23 @@ def register(app: Dash, runs: Runs) -> None:
 
 def overview(key: str, view: View) -> Sequence[Component | None]:
     if view.comparison is None:
-        return search(view)
+        return search(key, view)
     return [*compared(view.comparison), *(figure(key, chart.key) for chart in charts_of_comparison(view))]
 
 
-def search(view: View) -> Sequence[Component | None]:
+def search(key: str, view: View) -> Sequence[Component | None]:
     summary, findings = view.summary, view.findings
     questions = [html.Div([html.Dt(question), html.Dd(with_code(answer))]) for question, answer in answers(findings)]
     parts: list[Component | None] = [
         html.P(verdict(findings), className="verdict"),
-        *([html.P(told)] if findings.confirmed and (told := findings.confirmed.other_verdict) else []),
+        *([html.P(told)] if findings.confirmed and (told := other_verdict(findings.confirmed)) else []),
+        *([html.P(told)] if findings.confirmed and (told := what_is_lost(findings.confirmed)) else []),
         html.Dl(questions, className="answers"),
     ]
     if (confirmed := findings.confirmed) is not None:
         heading = "Confirmed on the test split" if confirmed.is_whole else "Being confirmed"
         parts += [html.H2(heading), confirmed_table(confirmed), html.P(confirmed_note(confirmed), className="soft")]
+        parts.append(figure(key, "confirmed"))
         parts += [html.H2("What the search found"), html.P(search_verdict(summary))]
     parts += [html.P(text) for text in caveats(summary)]
     if (best := best_setting(findings)) is not None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from dash import html
+from dash import Dash, Input, Output, html
 from dash.development.base_component import Component
 
 from platform.reporting.pictures import Strip, strips
@@ -16,12 +16,23 @@ from platform.viewing.watched import View
 def layout(runs: Runs, run: str = "", **_: str) -> Component:
     watched = runs.get(run)
     view = watched.view(now=True)
-    if not view.findings.looks:
-        told = html.P("No predictions yet: the best trials are looked at when a search ends.")
-        return frame(watched, view, "predictions", [told])
-    charts = ["horizon", *(["csi"] if view.findings.looks[0].facts.field is not None else [])]
-    figures = [figure(run, key) for key in charts]
-    return frame(watched, view, "predictions", [*figures, *articles(strips_of(view, view.findings.looks))])
+    return frame(watched, view, "predictions", [html.Div(predictions(run, view), id="predictions")])
+
+
+def register(app: Dash, runs: Runs) -> None:
+    @app.callback(Output("predictions", "children"), Input("seen", "data"), prevent_initial_call=True)
+    def refresh(seen: dict[str, str]) -> Sequence[Component]:
+        watched = runs.get(seen["run"])
+        with watched.spending():
+            return predictions(watched.key, watched.view())
+
+
+def predictions(key: str, view: View) -> Sequence[Component]:
+    looks = view.findings.looks
+    if not looks:
+        return [html.P("No predictions yet: the best trials are looked at when a search ends.")]
+    charts = ["horizon", *(["csi"] if looks[0].facts.field is not None else [])]
+    return [*(figure(key, chart) for chart in charts), *articles(strips_of(view, looks))]
 
 
 def strips_of(view: View, looks: Sequence[Look]) -> list[Strip]:

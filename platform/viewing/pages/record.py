@@ -1,4 +1,4 @@
-"""What is needed to trust a run and to do it again: cost, what failed, what befell it, and what it was made of."""
+"""What is needed to trust a run and to do it again: cost, what failed, what happened, and what it was made of."""
 
 from collections.abc import Sequence
 
@@ -38,7 +38,7 @@ def record(view: View) -> Sequence[Component]:
     if rows:
         parts += [html.H2("Trials that failed or were interrupted"), table((), rows, name="lost trials")]
     if incidents:
-        parts += [html.H2("What befell the search"), pairs(incidents)]
+        parts += [html.H2("What happened on the way"), pairs(incidents)]
     if sources:
         columns = ("source", "trained on", "its own validation error (MSE)", "weights (SHA-256)")
         parts += [html.H2("Sources"), table(columns, sources, name="sources")]

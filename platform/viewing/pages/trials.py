@@ -8,6 +8,7 @@ from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_u
 from dash.development.base_component import Component
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from platform.viewing.chosen import numbers
 from platform.viewing.frame import frame, href
 from platform.viewing.rows import Changes, Column, RowLog
 from platform.viewing.runs import Runs
@@ -30,14 +31,17 @@ class Logs:
         return self._logs.setdefault(key, RowLog())
 
 
-def layout(runs: Runs, logs: Logs, run: str = "", sort: str = "", filter: str = "", **_: str) -> Component:
+def layout(
+    runs: Runs, logs: Logs, run: str = "", sort: str = "", filter: str = "", trials: str = "", **_: str
+) -> Component:
     watched = runs.get(run)
     view = watched.view(now=True)
-    changes = logs.of(run).since(0, view)
+    changes, chosen = logs.of(run).since(0, view), set(numbers(trials))
     table = dag.AgGrid(
         id="trials",
-        columnDefs=columns(changes.columns, sort),
+        columnDefs=in_order(columns(changes.columns), sort),
         rowData=list(changes.added),
+        selectedRows={"ids": [row["id"] for row in changes.added if row["trial"] in chosen]},
         filterModel=read_filters(filter, changes.columns),
         getRowId="params.data.id",
         defaultColDef={"filter": True, "resizable": True, "sortable": True, "minWidth": 80},
@@ -71,13 +75,10 @@ def layout(runs: Runs, logs: Logs, run: str = "", sort: str = "", filter: str = 
     )
 
 
-def columns(columns: Sequence[Column], sort: str) -> list[dict[str, Any]]:
-    """For the grid. `sort`: `mse:asc,trial:desc`, as in the address."""
-    order = [part.rpartition(":") for part in sort.split(",") if part]
-    sorted_by = {field: (place, way) for place, (field, _, way) in enumerate(order) if way in ("asc", "desc")}
+def columns(columns: Sequence[Column]) -> list[dict[str, Any]]:
+    """For the grid. Nothing is said of their order, so that a table that is shown keeps its own."""
     shown: list[dict[str, Any]] = []
     for column in columns:
-        place, way = sorted_by.get(column.field, (None, None))
         shown.append(
             {
                 "field": column.field,
@@ -85,8 +86,6 @@ def columns(columns: Sequence[Column], sort: str) -> list[dict[str, Any]]:
                 "headerTooltip": column.tip or column.name,
                 "filter": "agNumberColumnFilter" if column.is_number else "agTextColumnFilter",
                 "type": "rightAligned" if column.is_number else None,
-                "sort": way,
-                "sortIndex": place,
                 "pinned": "left" if column.field == "trial" else None,
                 "maxWidth": 420,
             }
@@ -94,6 +93,17 @@ def columns(columns: Sequence[Column], sort: str) -> list[dict[str, Any]]:
         if column.is_number and column.field not in ("trial", "epochs", "restarts"):
             shown[-1]["valueFormatter"] = {"function": "params.value == null ? '–' : d3.format('.4~g')(params.value)"}
     return shown
+
+
+def in_order(columns: list[dict[str, Any]], sort: str) -> list[dict[str, Any]]:
+    """`sort`: `mse:asc,trial:desc`, as in the address."""
+    order = [part.rpartition(":") for part in sort.split(",") if part]
+    sorted_by = {
+        field: {"sort": way, "sortIndex": place}
+        for place, (field, _, way) in enumerate(order)
+        if way in ("asc", "desc")
+    }
+    return [column | sorted_by.get(column["field"], {}) for column in columns]
 
 
 class Condition(BaseModel, extra="forbid"):
@@ -153,7 +163,7 @@ def register(app: Dash, runs: Runs, logs: Logs) -> None:
         added = list(changes.added)
         news = {"add": added, "update": list(changes.updated), "async": False}
         rows = (added, no_update) if changes.is_whole else (no_update, news)
-        return *rows, no_update if known["fields"] == shown["fields"] else columns(changes.columns, ""), known
+        return *rows, no_update if known["fields"] == shown["fields"] else columns(changes.columns), known
 
     app.clientside_callback(
         ClientsideFunction("dashboard", "compareChosen"),
