@@ -22,7 +22,7 @@ from platform.config.run import RunConfig
 from platform.naming import MixedCopies, check_single_copy
 
 # Run folders as a search leaves them, Chromium, an S3 server.
-pytest_plugins = ("tests.made_runs", "tests.browsers", "tests.object_storage")
+pytest_plugins = ("tests.made_runs", "tests.browsers", "tests.object_storage", "tests.hosts")
 
 # The only reasons to leave a test out. With CI=true any other skip fails the run, so that a missing install
 # step cannot hide behind a skip.
@@ -32,6 +32,7 @@ EXPECTED_SKIPS = (
     "no CUDA GPU on this machine",
     "only root can mount a disk that is too small",
     "only root can hide a folder from one raylet",
+    "only root can lay a network",
     "no Python 3.11 on this machine",
     "no Python 3.12 on this machine",
 )
