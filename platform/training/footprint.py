@@ -64,8 +64,8 @@ class LivingBytes(TorchDispatchMode):
 
 
 def trial_bytes(config: RunConfig, settings: TrialSettings, memories: Mapping[str, int], channels: int) -> int:
-    """Of a GPU, that a trial takes with its process. `memories`: channels of what each of its sources serves; `channels`
-    of the clips. With precision `auto`, which is not settled yet, what float32 takes.
+    """Of a GPU, that a trial takes with its process. `memories`: channels of what each of its sources serves;
+    `channels` of the clips. With precision `auto`, which is not settled yet, what float32 takes.
 
     Raises whatever a network of another package raises that cannot compute without values.
     """
@@ -76,7 +76,8 @@ def step_bytes(config: RunConfig, settings: TrialSettings, memories: Mapping[str
     """The most that live at once in a training step, which is not the first: gradients and optimiser are there."""
     half = config.training.precision == "bfloat16"
     counted = LivingBytes()
-    with warnings.catch_warnings(), FakeTensorMode(), counted, fused_pointwise(False):
+    no_draw = torch.random.fork_rng(devices=())  # that a trial notices
+    with warnings.catch_warnings(), no_draw, FakeTensorMode(), counted, fused_pointwise(False):
         warnings.simplefilter("ignore", UserWarning)  # of fake tensors that are asked where they lie
         _step(config, settings, memories, channels, half=half)
     return counted.most
@@ -86,14 +87,15 @@ def _step(
     config: RunConfig, settings: TrialSettings, memories: Mapping[str, int], channels: int, *, half: bool
 ) -> None:
     network = build_network(config.network, channels=channels, frame_size=config.benchmark.frame_size)
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     starting_point = None
     if settings.start != SCRATCH and settings.l2_sp > 0:
         starting_point = StartingPoint(network.parameters())
     if settings.sources and settings.distil.what == "memory":
         add_sources(network, settings, memories)
-    network.train()
-    weights = list(network.parameters())
+    weights = list(network.train().parameters())
+    for weight in weights:
+        if weight.dim() == 4:  # as TrainingRun lays them
+            weight.data = weight.data.contiguous(memory_format=torch.channels_last)
     optimiser = [torch.empty_like(weight) for weight in weights for _ in range(ADAM_STATES)]
     for weight in weights:
         weight.grad = torch.empty_like(weight)
