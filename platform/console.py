@@ -1,6 +1,5 @@
 """What every command shares: one console, and errors that end in a sentence instead of a traceback."""
 
-import errno
 import os
 import sys
 import threading
@@ -10,7 +9,7 @@ from typing import Any, NoReturn
 import typer
 from rich.console import Console
 
-from platform.config.errors import UserError
+from platform.config.errors import DiskFull, UserError, is_full_disk
 
 WIDTH_OF_LOGS = 140  # where no terminal tells its own
 
@@ -23,10 +22,6 @@ EXIT_INTERRUPTED = 130  # as a shell reports Ctrl-C
 
 class Interrupted(Exception):
     """The user pressed Ctrl-C and what could be kept was kept; the text says what and how to go on."""
-
-
-class DiskFull(Exception):
-    """The disk was full and what could be kept was kept; the text says how to go on."""
 
 
 def run(command: Callable[..., Any] | typer.Typer, *, epilog: str | None = None) -> NoReturn:
@@ -63,19 +58,6 @@ def run(command: Callable[..., Any] | typer.Typer, *, epilog: str | None = None)
         error.show()  # type: ignore[attr-defined]
         sys.exit(EXIT_USER_ERROR)
     sys.exit(code if isinstance(code, int) else 0)
-
-
-def is_full_disk(error: BaseException | None) -> bool:
-    """Is a full disk behind this error, however libraries wrapped it?"""
-    while error is not None:
-        if isinstance(error, DiskFull):
-            return True
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return True
-        if "database or disk is full" in str(error) or "No space left on device" in str(error):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
 
 
 def _fail(message: str) -> NoReturn:

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from platform.config.errors import UserError
-from platform.console import console, is_full_disk, run
+from platform.config.errors import UserError, is_full_disk
+from platform.console import console, run
 
 
 def report(

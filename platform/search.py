@@ -9,12 +9,12 @@ from typing import Annotated, Literal
 import typer
 from rich.markup import escape
 
-from platform.config.errors import UserError
+from platform.config.errors import DiskFull, UserError, is_full_disk
 from platform.config.home import Home
 from platform.config.load import find_config, load_run
 from platform.config.resolved import load_resolved, resumed_config
 from platform.config.run import RunConfig
-from platform.console import DiskFull, Interrupted, console, is_full_disk, run
+from platform.console import Interrupted, console, run
 from platform.results.run_folder import RunFolder, default_run_path, new_run_folder
 from platform.results.stored_run import Heard, fetched_run, fetched_trial, followed, run_at
 

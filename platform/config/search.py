@@ -112,7 +112,8 @@ class ResourcesConfig(Model):
     """What one trial takes, and what the memory servers take before any trial does."""
 
     cpus_per_trial: PositiveFloat = 1.0
-    # Whole GPUs, or 1/k of one that k trials share; auto: 1 where the cluster has GPUs, else 0.
+    # Whole GPUs, or 1/k of one that k trials share; auto: on each node the 1/k that has room for a trial's memory, as
+    # foretold and then seen, a whole GPU where its memory is not known, 0 where the cluster has no GPU.
     gpus_per_trial: NonNegativeFloat | Literal["auto"] = "auto"
     # Of main memory, for a trial's whole process, about 300 MB of it for its imports: `4GB`. On Linux a trial that
     # wants more fails, and only that trial. None sets no limit.

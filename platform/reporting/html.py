@@ -12,8 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
-from platform.config.errors import UserError
-from platform.console import is_full_disk
+from platform.config.errors import UserError, is_full_disk
 from platform.reporting.charts.chart import Chart
 from platform.results.replacing import replace_text
 

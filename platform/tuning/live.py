@@ -68,7 +68,8 @@ class LiveTable(tune.Callback):
                 self.console.print(Text.assemble(("note: ", "yellow"), note), soft_wrap=True)
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        if self._live is None and (new := sorted(set(self.recorder.records) - self._printed)):
+        if self._live is None and len(self.recorder.records) > len(self._printed):
+            new = sorted(set(self.recorder.records) - self._printed)
             progress = self.progress()
             for number in new:
                 self._printed.add(number)

@@ -11,14 +11,17 @@ import re
 import resource
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import ray
 import torch
 
 from platform.config.run import RunConfig
 from platform.config.trial import TrialSettings
 from platform.results.scores import readable_bytes
+from platform.training.footprint import CONTEXT_BYTES
+from platform.tuning.preemption import Preempted
 
 # How a lack of memory sounds where no class tells it: PyTorch's CPU allocator, C++, oneDNN, a thread's stack.
 _ON_CPU = re.compile(
@@ -30,11 +33,12 @@ _ON_GPU = re.compile(r"CUDA error: out of memory|CU\w+_STATUS_ALLOC_FAILED")  # 
 _ASKED = re.compile(r"(?:[Tt]ried|Unable) to allocate (?P<number>[\d.]+) ?(?P<unit>\w+)")
 
 
-CONTEXT_BYTES = 600_000_000  # of a process on a GPU; taken from what others report, not measured
-
-
 class TrialOutOfMemory(RuntimeError):
     """A trial wanted more memory than it may take. Its text names what it needs, and the repair."""
+
+
+class GpuIsFull(Preempted):
+    """The same of its share of a GPU, where it may be given a larger one and be tried again."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,14 @@ class MemoryLimit:
 
     gpu_share: float | None = None
     num_bytes: int | None = None
+    may_grow: bool = False  # a trial that lacks memory of a GPU may be given more
+
+    def of_this_worker(self) -> "MemoryLimit":
+        """With the share of a GPU that Ray gave this process, where nodes give different ones."""
+        if not self.may_grow:
+            return self
+        share = ray.get_runtime_context().get_assigned_resources().get("GPU", 0.0)
+        return replace(self, gpu_share=share if 0 < share < 1 else None)
 
     def hold(self) -> None:
         """From here on this process gets no more. Raises TrialOutOfMemory where it holds as much already.
@@ -51,6 +63,7 @@ class MemoryLimit:
         """
         if torch.cuda.is_available():
             torch.cuda.init()  # CUDA maps much private memory, which is not the trial's doing
+            torch.cuda.reset_peak_memory_stats()
             if self.gpu_share is not None:
                 # Of the share CUDA's own context takes a part, which PyTorch does not count.
                 context = CONTEXT_BYTES / torch.cuda.get_device_properties(0).total_memory
@@ -72,16 +85,18 @@ class MemoryLimit:
 
     @contextlib.contextmanager
     def told(self, config: RunConfig, settings: TrialSettings) -> Iterator[None]:
-        """Turns a lack of memory inside into TrialOutOfMemory. The limit is lifted then: telling takes memory too."""
+        """Turns a lack of memory inside into TrialOutOfMemory, or into GpuIsFull where the trial may grow.
+
+        The limit is lifted then: telling takes memory too.
+        """
         try:
             yield
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
             self.lift()
-            raise TrialOutOfMemory(
-                f"{self._needs(error)}; it has {_sizes(config, settings)}. {_repair(error)}"
-            ) from None
+            kind = GpuIsFull if self.may_grow and _is_of_gpu(error) else TrialOutOfMemory
+            raise kind(f"{self._needs(error)}; it has {_sizes(config, settings)}. {self._repair(error)}") from None
 
     def _needs(self, error: BaseException) -> str:
         """What it may take, holds, and was refused."""
@@ -93,6 +108,10 @@ class MemoryLimit:
             held = _status_bytes("RssAnon")
         asked = f" and asked for {size} more" if (size := asked_size(error)) else ""
         return f"out of memory: the trial may take {allowed}, holds {readable_bytes(held)}{asked}"
+
+    def _repair(self, error: BaseException) -> str:
+        of_gpu = "set resources.gpus_per_trial" if self.may_grow else "raise resources.gpus_per_trial"
+        return f"Lower training.batch_size, or {of_gpu if _is_of_gpu(error) else 'raise resources.memory_per_trial'}"
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -121,11 +140,6 @@ def _sizes(config: RunConfig, settings: TrialSettings) -> str:
         f"training.batch_size {config.training.batch_size}, hidden {list(config.network.hidden)}, "
         f"{config.benchmark.total_length} frames of {side}x{side}, {len(settings.sources)} sources{tmu}"
     )
-
-
-def _repair(error: BaseException) -> str:
-    key = "gpus_per_trial" if _is_of_gpu(error) else "memory_per_trial"
-    return f"Lower training.batch_size, or raise resources.{key}"
 
 
 def _set_soft_limit(num_bytes: int) -> None:

@@ -1,6 +1,7 @@
 """What a search would do, worked out without doing it: `--dry-run` prints it, the search itself starts from it."""
 
 import math
+import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -32,9 +33,11 @@ from platform.config.trial import TrialSettings
 from platform.memory.fit import check_fit
 from platform.memory.room import capacity
 from platform.results.scores import readable_bytes, readable_time
-from platform.training.precision import Computing
+from platform.training.precision import Computing, settled_precision
 from platform.training.run import num_steps
+from platform.tuning.gpu_need import foretold
 from platform.tuning.pretraining import bank_entries
+from platform.tuning.resources import trial_resources
 from platform.tuning.target import TargetPlan
 from tmu_models import distillation_loss, prediction_loss
 
@@ -285,6 +288,8 @@ def _cost_lines(plan: SearchPlan, step: StepCost, home: Home) -> Iterator[str]:
         f"resources  {resources.cpus_per_trial:g} CPU and {resources.gpus_per_trial} GPU a trial; memory servers take "
         f"{resources.server_cpus:g} CPU of a node and, where it has one, {resources.server_gpus:g} GPU"
     )
+    if resources.gpus_per_trial == "auto":
+        yield f"gpu        {_gpu_text(plan)}"
     yield (
         f"memory     at most {readable_bytes(plan.memory_bytes)} on disk below {home.memory}"
         f"{what_the_store_holds(config, home, plan.memory_bytes)}"
@@ -298,6 +303,42 @@ def _cost_lines(plan: SearchPlan, step: StepCost, home: Home) -> Iterator[str]:
         f"about {readable_time(pretraining_s)} to pretrain and at most {readable_time(search_s)} to search, "
         "one trial at a time"
     )
+
+
+def _gpu_text(plan: SearchPlan) -> str:
+    """What a trial takes of a GPU, and which share of this machine's that is."""
+    config, has_gpu = plan.config, torch.cuda.is_available()
+    if has_gpu:
+        settled = settled_precision(config.training.precision, torch.device("cuda"))
+        config = config.model_copy(update={"training": config.training.model_copy(update={"precision": settled})})
+    channels = plan.target.train.channels if plan.target.train else CHANNELS_UNTIL_KNOWN
+    need_bytes, told = foretold(config, plan.networks, channels)
+    if need_bytes is None:
+        return told
+    if not has_gpu:
+        precision = "float32" if config.training.precision == "auto" else config.training.precision
+        return f"{told} in {precision}; this machine has none"
+    num = torch.cuda.device_count()
+    gpu_bytes = min(torch.cuda.get_device_properties(n).total_memory for n in range(num))
+    return f"{told}; {share_text(config, need_bytes, gpu_bytes, num_gpus=num, num_cpus=os.cpu_count() or 1)}"
+
+
+def share_text(config: RunConfig, need_bytes: int, gpu_bytes: int, *, num_gpus: int, num_cpus: int) -> str:
+    """`of each of 2 GPUs with 16 GB it gets 1/7, 14 trials at once`, or why none fits."""
+    node = {
+        "NodeID": "",
+        "NodeManagerHostname": "this machine",
+        "NodeManagerAddress": "here",
+        "Alive": True,
+        "Resources": {"CPU": float(num_cpus), "GPU": float(num_gpus)},
+    }
+    try:
+        got = trial_resources(config.resources, [node], len(config.sources), need_bytes, {"": gpu_bytes})
+    except UserError as error:
+        return str(error)
+    share = f"1/{round(1 / got.gpus)}" if got.gpus <= 0.5 else f"{got.gpus:g}"
+    gpus = f"{'a GPU' if num_gpus == 1 else f'each of {num_gpus} GPUs'} with {readable_bytes(gpu_bytes)}"
+    return f"of {gpus} it gets {share}, {got.at_once} trial{'s' if got.at_once > 1 else ''} at once"
 
 
 def describe(parameter: Parameter) -> str:

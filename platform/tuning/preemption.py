@@ -4,12 +4,12 @@ import ray
 from ray.exceptions import RayActorError, RayError
 
 
-class NodeIsTakenAway(RayActorError):
-    """Raised by a trial on such a node, once it has saved itself: Tune begins it elsewhere, and counts no failure."""
+class Preempted(RayActorError):
+    """Raised by a trial that is to go on elsewhere: Tune begins it again from its checkpoint, and counts no failure."""
 
     preempted = True
 
-    def __init__(self, text: str = "its node is about to be taken away") -> None:
+    def __init__(self, text: str) -> None:
         super().__init__()
         self.base_error_msg = text
 
@@ -18,6 +18,13 @@ class NodeIsTakenAway(RayActorError):
 
     def __reduce__(self) -> tuple[type, tuple[str]]:
         return type(self), (str(self),)
+
+
+class NodeIsTakenAway(Preempted):
+    """Raised on such a node, once the trial has saved itself."""
+
+    def __init__(self, text: str = "its node is about to be taken away") -> None:
+        super().__init__(text)
 
 
 def draining_nodes() -> set[str]:

@@ -8,12 +8,14 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from platform.config.errors import UserError
 from platform.config.search import ResourcesConfig
 from platform.results.scores import readable_bytes
 from platform.tuning.memory_limit import MemoryLimit
+from platform.tuning.nodes import name_of
 
 LEAST_SHARE = 0.5  # of a GPU, that `auto` gives a trial where others could have whole ones
 
@@ -23,16 +25,18 @@ class TrialResources:
     """What one trial takes, how many run at once, and the sentences a user should read about it."""
 
     cpus: float
-    gpus: float
+    gpus: float  # the largest share, where nodes give different ones
     at_once: int
     notes: tuple[str, ...] = ()
     memory_bytes: int | None = None
     serve: bool = False  # memory servers have their share of each node
+    need_bytes: int | None = None  # of a GPU, where `gpus` follows from it: then other nodes may give another share
 
     @property
     def limit(self) -> MemoryLimit:
         """What a trial is held to. With GPUs of its own it may fill them."""
-        return MemoryLimit(gpu_share=self.gpus if 0 < self.gpus < 1 else None, num_bytes=self.memory_bytes)
+        share = self.gpus if 0 < self.gpus < 1 else None
+        return MemoryLimit(gpu_share=share, num_bytes=self.memory_bytes, may_grow=self.need_bytes is not None)
 
     @property
     def of_ray(self) -> dict[str, float]:
@@ -77,30 +81,102 @@ class _Left:
         return min(counts)
 
 
-def trial_resources(wanted: ResourcesConfig, nodes: Sequence[Mapping[str, Any]], num_sources: int) -> TrialResources:
-    """`nodes` as `ray.nodes()` gives them, before servers start. Raises UserError where no node could run a trial."""
-    totals = [node["Resources"] for node in nodes if node["Alive"] and node["Resources"].get("CPU", 0) > 0]
-    if not totals:
+def trial_resources(
+    wanted: ResourcesConfig,
+    nodes: Sequence[Mapping[str, Any]],
+    num_sources: int,
+    need_bytes: int | None = None,
+    gpu_bytes: Mapping[str, int | None] = MappingProxyType({}),
+) -> TrialResources:
+    """`nodes` as `ray.nodes()` gives them, before servers start. Where a trial's `need_bytes` of a GPU are known,
+    `auto` follows from them and from `gpu_bytes` of each node, by its id.
+
+    Raises UserError where no node could run a trial.
+    """
+    there = [node for node in nodes if node["Alive"] and node["Resources"].get("CPU", 0) > 0]
+    if not there:
         raise UserError("the Ray cluster has no node with a CPU; start one with `ray start`.")
     serve = num_sources > 0
-    left = [_Left.on(total, wanted, serve=serve) for total in totals]
+    left = [_Left.on(node["Resources"], wanted, serve=serve) for node in there]
     notes: list[str] = []
-    gpus = _floor(_gpus(wanted, left, notes))
-    fitting = [node for node in left if node.fits(0, gpus, None)]
+    if need_bytes is not None and max(node.most_gpus() for node in left) > 0:
+        known = [gpu_bytes.get(node["NodeID"]) for node in there]
+        shares = [_share(node, wanted, need_bytes, each) for node, each in zip(left, known, strict=True)]
+        _tell_too_small(there, known, shares, need_bytes, notes)
+    else:
+        shares = [_floor(_gpus(wanted, left, notes))] * len(left)
+        need_bytes = None
+    usable = [(node, gpus) for node, gpus in zip(left, shares, strict=True) if gpus is not None]
+    gpus = max(share for _, share in usable)
+    fitting = [node for node, share in usable if node.fits(0, share, None)]
     cpus = _floor(_cpus(wanted, fitting, notes))
-    memory_bytes = _memory_bytes(wanted, [node for node in fitting if node.fits(cpus, gpus, None)], notes)
-    fit = sum(node.fits(cpus, gpus, memory_bytes) for node in left)
+    can_run = [node for node, share in usable if node.fits(cpus, share, None) and node.fits(0, share, None)]
+    memory_bytes = _memory_bytes(wanted, can_run, notes)
+    fit = sum(node.fits(cpus, share, memory_bytes) for node, share in usable)
     # The servers' share is bookkeeping that must not idle a core: two one-core trials still run on two cores.
     if fit < int(sum(node.cores for node in left)) and gpus == 0 and cpus == 1.0 and serve:
         cpus = _floor(min(node.cpus / round(node.cores) for node in left))
         fit = sum(node.fits(cpus, gpus, memory_bytes) for node in left)
-    return TrialResources(cpus, gpus, min(fit, wanted.trials_at_once or fit), tuple(notes), memory_bytes, serve)
+    return TrialResources(
+        cpus, gpus, min(fit, wanted.trials_at_once or fit), tuple(notes), memory_bytes, serve, need_bytes
+    )
 
 
-def trials_on(total: Mapping[str, float], wanted: ResourcesConfig, resources: TrialResources) -> int:
-    """How many trials fit on a node of these resources, beside its memory servers."""
+def share_on(
+    total: Mapping[str, float],
+    wanted: ResourcesConfig,
+    resources: TrialResources,
+    need_bytes: int,
+    gpu_bytes: int | None,
+) -> float | None:
+    """What a trial that needs so much asks for of a GPU of this node; None where it does not fit."""
+    return _share(_Left.on(total, wanted, serve=resources.serve), wanted, need_bytes, gpu_bytes)
+
+
+def trials_on(
+    total: Mapping[str, float], wanted: ResourcesConfig, resources: TrialResources, gpus: float | None = None
+) -> int:
+    """How many trials fit on a node of these resources, beside its memory servers. `gpus`: of each, where not usual."""
     left = _Left.on(total, wanted, serve=resources.serve)
-    return left.fits(resources.cpus, resources.gpus, resources.memory_bytes)
+    return left.fits(resources.cpus, resources.gpus if gpus is None else gpus, resources.memory_bytes)
+
+
+def _share(node: _Left, wanted: ResourcesConfig, need_bytes: int, gpu_bytes: int | None) -> float | None:
+    """1/k of a GPU with room for k such trials, a whole one (but for the servers' part) where it has room for one.
+
+    Where the processor has room for fewer, they share the GPU among them. Of a GPU that nobody knows, a whole one.
+    """
+    if node.most_gpus() <= 0:
+        return None
+    if gpu_bytes is None:
+        return _floor(_gpus(wanted, [node], []))
+    part, largest = need_bytes / gpu_bytes, max(node.gpus)
+    num = min(int(1 / part), _times(node.cpus, wanted.cpus_per_trial) // len(node.gpus))
+    alone = [share for share in node.gpus if share >= max(part, LEAST_SHARE)]
+    share = 1 / num if num > 1 else min(alone, default=largest)
+    share = min(share, largest)
+    return _floor(share) if share >= part else None
+
+
+def _tell_too_small(
+    nodes: Sequence[Mapping[str, Any]],
+    known: Sequence[int | None],
+    shares: Sequence[float | None],
+    need_bytes: int,
+    notes: list[str],
+) -> None:
+    """Notes the nodes whose GPUs have no room for a trial. Raises UserError where no other has."""
+    small = [
+        f"{name_of(node)} has {readable_bytes(each)}"
+        for node, each, share in zip(nodes, known, shares, strict=True)
+        if share is None and each is not None
+    ]
+    needs = f"a trial needs about {readable_bytes(need_bytes)} of a GPU's memory beside the memory servers"
+    repair = "Lower training.batch_size, or set resources.gpus_per_trial"
+    if all(share is None for share in shares):
+        raise UserError(f"{needs}, and no node has so much: {', '.join(small)}. {repair}.")
+    if small:
+        notes.append(f"{needs}: {', '.join(small)}, and gets no trials. {repair} to use it too.")
 
 
 def _gpus(wanted: ResourcesConfig, left: Sequence[_Left], notes: list[str]) -> float:

@@ -1,7 +1,8 @@
 """Which nodes trials may run on, and how many of them at once: nodes come, go, and are announced to be taken away.
 
 A node that joins is asked like those that were there when the search began, gets its memory servers, and only then
-trials. One that cannot take part is named with the repair and passed over.
+trials. One that cannot take part is named with the repair and passed over. Where nodes have GPUs of different sizes,
+a trial asks for the share that follows on the nodes which it is meant for (`gpu_shares.py`).
 """
 
 import threading
@@ -21,6 +22,9 @@ from platform.config.errors import UserError
 from platform.config.search import ResourcesConfig
 from platform.results.incidents import Journal
 from platform.results.nodes_file import NodeState
+from platform.tuning.gpu_memory import GpuMemory
+from platform.tuning.gpu_need import GpuNeed
+from platform.tuning.gpu_shares import GpuShares
 from platform.tuning.nodes import NodeCheck, name_of, nodes_for_work
 from platform.tuning.preemption import draining_nodes
 from platform.tuning.resources import TrialResources, trial_resources, trials_on
@@ -29,20 +33,28 @@ LOOK_S = 1.0
 NODE_ID = "ray.io/node-id"  # the label that Ray gives each node
 
 
-def await_resources(wanted: ResourcesConfig, num_sources: int, console: Console) -> TrialResources:
+def await_resources(
+    wanted: ResourcesConfig,
+    num_sources: int,
+    console: Console,
+    need: GpuNeed | None = None,
+    gpu_memory: GpuMemory | None = None,
+) -> TrialResources:
     """What a trial takes of the nodes there are. Where none could run one, an autoscaler is asked, and nodes are waited
-    for as long as `resources.wait_minutes` allows; raises UserError after that."""
+    for as long as `resources.wait_minutes` allows; raises UserError after that. `need`: of a GPU, whose memory
+    `gpu_memory` asks for."""
     ends, has_asked = time.monotonic() + 60 * wanted.wait_minutes, False
     while True:
         try:
-            resources = trial_resources(wanted, ray.nodes(), num_sources)
+            known = {} if need is None or gpu_memory is None else gpu_memory.of(nodes_for_work())
+            resources = trial_resources(wanted, ray.nodes(), num_sources, need.of() if need else None, known)
         except UserError as error:
             if time.monotonic() >= ends:
                 raise
             if not has_asked:
                 asked = {
                     "CPU": wanted.cpus_per_trial,
-                    "GPU": 0 if wanted.gpus_per_trial == "auto" else wanted.gpus_per_trial,
+                    "GPU": float(need is not None) if wanted.gpus_per_trial == "auto" else wanted.gpus_per_trial,
                 }
                 request_resources(bundles=[{name: share for name, share in asked.items() if share}])
                 console.print(f"waiting up to {wanted.wait_minutes:g} min for a node: {error}", markup=False)
@@ -63,6 +75,10 @@ class Member:
     leaves: bool = False  # it is about to be taken away
 
     @property
+    def takes_trials(self) -> bool:
+        return self.state == "takes part" and not self.leaves
+
+    @property
     def standing(self) -> NodeState:
         return "leaves" if self.leaves else self.state
 
@@ -78,10 +94,12 @@ class Roster(tune.Callback):
         *,
         check: NodeCheck | None = None,
         serve: Callable[[str], None] | None = None,
+        shares: GpuShares | None = None,
     ) -> None:
-        """`check` asks a node that joins, `serve` starts its memory servers; both None where there is nothing to."""
+        """`check` asks a node that joins, `serve` starts its memory servers; both None where there is nothing to.
+        `shares` tells what trials ask for of a GPU; None: all of them ask for the same."""
         self._wanted, self._resources, self._journal = wanted, resources, journal
-        self._check, self._serve = check or NodeCheck(), serve
+        self._check, self._serve, self._shares = check or NodeCheck(), serve, shares
         self._members = {node["NodeID"]: Member(node, "takes part") for node in nodes_for_work()}
         self._limiter: ConcurrencyLimiter | None = None
         self._lock = threading.Lock()
@@ -95,7 +113,7 @@ class Roster(tune.Callback):
         """It suggests as many trials at once as there is room for, from now on. Asks an autoscaler for that room."""
         self._limiter = ConcurrencyLimiter(searcher, max_concurrent=self.room())
         if self._wanted.trials_at_once is not None:
-            request_resources(bundles=[self._bundle()] * self._wanted.trials_at_once)
+            request_resources(bundles=[self._bundle(self._resources.gpus)] * self._wanted.trials_at_once)
         return self._limiter
 
     def leave(self) -> None:
@@ -111,16 +129,41 @@ class Roster(tune.Callback):
 
     def room(self) -> int:
         """Trials that fit side by side. At least 1: where there is no node, a trial waits for one."""
-        with self._lock:
-            members = [each.node for each in self._members.values() if each.state == "takes part" and not each.leaves]
-        fit = sum(trials_on(node["Resources"], self._wanted, self._resources) for node in members)
+        nodes = self._nodes()
+        if self._shares is None:
+            fit = sum(trials_on(node["Resources"], self._wanted, self._resources) for node in nodes)
+        else:
+            fit = self._shares.room(nodes)
         return max(1, min(fit, self._wanted.trials_at_once or fit))
 
     def place(self, trial: Any) -> None:
         """What a trial that waits asks of Ray: its share of a node that takes part."""
-        selector = self._selector()
+        selector, gpus = self._selector(), self._resources.gpus
+        if self._shares is not None and (asked := self._shares.place(trial.config["trial"], self._nodes())) is not None:
+            selector, gpus = {NODE_ID: f"in({','.join(sorted(asked.nodes))})"}, asked.gpus
         where = {"bundle_label_selector": [selector]} if selector else {}
-        trial.update_resources(PlacementGroupFactory([self._bundle()], **where))
+        trial.update_resources(PlacementGroupFactory([self._bundle(gpus)], **where))
+
+    def is_misplaced(self, trial: Any) -> bool:
+        """See Placing."""
+        return self._shares is not None and self._shares.is_misplaced(trial.config["trial"], self._nodes())
+
+    def told(self, trial: Any, error: Exception) -> Exception:
+        """See Placing."""
+        return error if self._shares is None else self._shares.told(trial, error, self._nodes())
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        if self._shares is not None:
+            self._shares.saw(result, self._nodes())
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        if self._shares is not None:
+            self._shares.forget(trial.config["trial"])
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self.on_trial_complete(iteration, trials, trial)
 
     def of_task(self) -> dict[str, Any]:
         """What a task asks of Ray that takes as much as a trial, as `ray.remote` takes it."""
@@ -128,11 +171,19 @@ class Roster(tune.Callback):
         selector = self._selector()
         return {**shares, "label_selector": selector} if selector else shares
 
+    def _nodes(self) -> list[Mapping[str, Any]]:
+        """Those that take part."""
+        with self._lock:
+            return [each.node for each in self._members.values() if each.takes_trials]
+
     def _selector(self) -> dict[str, str]:
         """The nodes that take part, in Ray's terms; empty where all do."""
         self.look()
+        able = {
+            node["NodeID"] for node in self._nodes() if self._shares is None or self._shares.share(node) is not None
+        }
         with self._lock:
-            others = sorted(id for id, each in self._members.items() if each.state != "takes part" or each.leaves)
+            others = sorted(self._members.keys() - able)
         return {NODE_ID: f"!in({','.join(others)})"} if others else {}
 
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
@@ -165,6 +216,8 @@ class Roster(tune.Callback):
     def _admit(self, member: Member) -> None:
         try:
             faults = self._check.faults(member.node)
+            if not faults and self._shares is not None:
+                faults = self._shares.too_small(member.node)
             if not faults and self._serve is not None:
                 self._serve(member.node["NodeID"])
         except (UserError, OSError, ray.exceptions.RayError) as error:
@@ -177,5 +230,5 @@ class Roster(tune.Callback):
         for sentence in told:
             self._journal.note("node", f"{sentence} It gets no trials." if faults else sentence)
 
-    def _bundle(self) -> dict[str, float]:
-        return {name: share for name, share in self._resources.of_ray.items() if share > 0}
+    def _bundle(self, gpus: float) -> dict[str, float]:
+        return {name: share for name, share in {**self._resources.of_ray, "GPU": gpus}.items() if share > 0}

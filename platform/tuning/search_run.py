@@ -131,7 +131,7 @@ def run_trials(
     if (num_left := num_trials - len(recorder.records)) <= 0 or begun.wind_down.has_begun:
         recorder.interrupt(BUDGET_USED_UP)
         return recorder
-    whereabouts = Whereabouts(roster, resources, folder, begun.servers.counts if begun.servers else None)
+    whereabouts = Whereabouts(roster, folder, begun.servers.counts if begun.servers else None)
     saved, live = SavedTrials(folder), LiveTable(config, recorder, console, num_trials, whereabouts)
     watch = Watch(config.search.epoch_minutes, recorder, journal)
     trainable = tune.with_resources(
@@ -159,7 +159,7 @@ def run_trials(
         ),
     )
     try:
-        with live, repaired_tune(roster.place):
+        with live, repaired_tune(roster):
             tuner.fit()
     finally:
         roster.leave()

@@ -43,6 +43,9 @@ from platform.results.serving import ServingTotals
 from platform.training.lpips import load_lpips, why_no_lpips
 from platform.training.precision import settled_precision
 from platform.tuning.cluster import log_libraries_to
+from platform.tuning.gpu_memory import GpuMemory
+from platform.tuning.gpu_need import GpuNeed, foretold
+from platform.tuning.gpu_shares import GpuShares
 from platform.tuning.made_with import RunProvenance, made_with, read_provenance
 from platform.tuning.nodes import Needed, NodeCheck
 from platform.tuning.plan import (
@@ -81,7 +84,7 @@ class Begun:
     def plainly(cls, plan: TrialPlan, resources: TrialResources, console: Console) -> "Begun":
         """For trials without memory servers, and without a past."""
         config, journal = plan.target.config, Journal(plan.folder.incidents, console)
-        usage = Usage(Running(), time.monotonic(), gpus_per_trial=resources.gpus, server_gpus=0.0)
+        usage = Usage(Running(), time.monotonic(), server_gpus=0.0)
         wind_down = WindDown(config.search.budget, usage, plan.folder.winding_down, journal)
         wanted = config.resources.model_copy(update={"trials_at_once": resources.at_once})
         return cls(plan, resources, journal, usage, wind_down, Roster(wanted, resources, journal))
@@ -120,13 +123,21 @@ def stage(
     resources = await_resources(config.resources, len(config.sources), console)
     config = settle_precision(config, on_gpu=resources.gpus > 0)
     journal = Journal(folder.incidents, console)
-    usage = Usage(past.used, began, gpus_per_trial=resources.gpus, server_gpus=gpus_of_servers(config, ray.nodes()))
+    usage = Usage(past.used, began, server_gpus=gpus_of_servers(config, ray.nodes()))
     wind_down = WindDown(config.search.budget, usage, folder.winding_down, journal)
-    for note in resources.notes:
-        console.print(f"[yellow]note:[/] {note}")
-    check_memories(config, source_networks(config, home))
+    check_memories(config, networks := source_networks(config, home))
     check_starts(config, home, benchmark.channels)
     check_fits(config, home, benchmark.channels)
+    shares = None
+    if resources.gpus > 0 and config.resources.gpus_per_trial == "auto":
+        need_bytes, told = foretold(config, networks, benchmark.channels)
+        console.print(told, markup=False, soft_wrap=True)
+        if need_bytes is not None:
+            need, gpu_memory = GpuNeed(need_bytes), GpuMemory()
+            resources = await_resources(config.resources, len(config.sources), console, need, gpu_memory)
+            shares = GpuShares(need, gpu_memory, config.resources, resources, journal)
+    for note in resources.notes:
+        console.print(f"[yellow]note:[/] {escape(note)}", soft_wrap=True)
     if made_of is not None:
         entries = entries_as_recorded(made_of, config.sources, Bank.of(home))
     else:
@@ -155,7 +166,14 @@ def stage(
     with memory_servers(serving, folder, console) as servers:
         threads = config.resources.threads_per_trial
         plan = TrialPlan(TargetPlan(config, home, entries), serving, threads, folder.absolute())
-        roster = Roster(config.resources, resources, journal, check=check, serve=servers.start_on if servers else None)
+        roster = Roster(
+            config.resources,
+            resources,
+            journal,
+            check=check,
+            serve=servers.start_on if servers else None,
+            shares=shares,
+        )
         yield Begun(plan, resources, journal, usage, wind_down, roster, servers)
 
 

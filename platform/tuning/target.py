@@ -25,6 +25,7 @@ from platform.memory.compute import no_such_memory
 from platform.memory.request import FRAMES, MemoryProvider
 from platform.training.checkpoint import load_run, save_run
 from platform.training.evaluation import Evaluation, evaluate
+from platform.training.footprint import trial_bytes
 from platform.training.imitation import Imitation
 from platform.training.lpips import load_lpips
 from platform.training.run import TrainingRun
@@ -192,6 +193,13 @@ class Target:
                 lpips=lpips,
                 thresholds=benchmark.thresholds,
             )
+
+    def foretold_bytes(self) -> int:
+        """Of a GPU, what such a trial is foretold to take with its process."""
+        settings, memories = self.settings, {}
+        if settings.distil.what == "memory":
+            memories = self.plan.memory_channels(settings)
+        return trial_bytes(self.plan.config, settings, memories, self.network.channels)
 
     def save(self, folder: Path) -> None:
         """Everything to go on from, also in the midst of an epoch."""

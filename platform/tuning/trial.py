@@ -20,9 +20,10 @@ from platform.memory.client import ServedMemory
 from platform.memory.server import Serving
 from platform.results.run_folder import RunFolder
 from platform.storage.patience import patiently
+from platform.training.footprint import CONTEXT_BYTES
 from platform.training.run import TrainingDiverged
 from platform.tuning.checkpoints import SavedTrials, newest_of, opened
-from platform.tuning.memory_limit import MemoryLimit, TrialOutOfMemory
+from platform.tuning.memory_limit import GpuIsFull, MemoryLimit, TrialOutOfMemory
 from platform.tuning.preemption import NodeIsTakenAway, is_taken_away
 from platform.tuning.target import Target, TargetPlan
 from platform.tuning.worker import Worker
@@ -49,6 +50,8 @@ def trial_folder(trial: Any) -> str:
 
 
 FAILURE = "failure"  # in a trial's last row: why it failed
+# Likewise, of a trial that is given a GPU by what it needs.
+TAKEN, FORETOLD = "gpu.taken_bytes", "gpu.foretold_bytes"
 OWN_FAILURES = (TrainingDiverged, TrialOutOfMemory)
 LOOK_AT_NODE_S = 3.0  # likewise, whether the node is about to be taken away
 
@@ -66,7 +69,7 @@ class TargetTrial(tune.Trainable):
 
     def setup(self, config: dict[str, Any], plan: TrialPlan, limit: MemoryLimit) -> None:
         self._plan = plan
-        self._limit = limit
+        self._limit = limit.of_this_worker()
         self._saved = SavedTrials(plan.folder)
         self._worker = Worker(plan.threads)
         self._begin(config)
@@ -83,6 +86,7 @@ class TargetTrial(tune.Trainable):
         self._number = config["trial"]
         self._row: dict[str, Any] = {}  # of the last epoch
         self._failure: BaseException | None = None
+        self._foretold_bytes: int | None = None
         self._looked = self._looked_at_node = time.monotonic()
         self._has_paused = False
         seed = config.get("seed", trial_seed(self._plan.target.config.search.seed, config["trial"]))
@@ -100,7 +104,7 @@ class TargetTrial(tune.Trainable):
                 )
                 earlier = config.get("checkpoint")
                 self._go_on_from(self._saved.at(earlier) if earlier else None)
-        except OWN_FAILURES as error:
+        except (*OWN_FAILURES, GpuIsFull) as error:
             self._failure = error  # raised by the first step, whose row tells it
         self._setup_s = time.perf_counter() - began
 
@@ -112,8 +116,17 @@ class TargetTrial(tune.Trainable):
                 row = self._target.epoch(self._look_around)
         except OWN_FAILURES as error:
             return self._failed(error)
-        self._row = {**row, "setup_s": self._setup_s}
+        self._row = {**row, "setup_s": self._setup_s, **self._gpu_memory()}
         return {**self._row, "done": row["last_epoch"], SHOULD_CHECKPOINT: True}
+
+    def _gpu_memory(self) -> dict[str, int]:
+        """What the trial took of its GPU at the most, and what is foretold of such a trial, in bytes; nothing where
+        shares do not follow from it."""
+        if not self._limit.may_grow or self._target.device != "cuda":
+            return {}
+        if self._foretold_bytes is None:
+            self._foretold_bytes = self._target.foretold_bytes()
+        return {TAKEN: CONTEXT_BYTES + torch.cuda.max_memory_reserved(), FORETOLD: self._foretold_bytes}
 
     def _failed(self, error: BaseException) -> dict[str, Any]:
         """The row before it once more, with the reason; Tune wants every objective in a row."""

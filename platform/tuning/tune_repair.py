@@ -6,23 +6,41 @@ not running, and ends it in error, whatever `max_failures` allows.
 
 A second one: Tune listens for Ctrl-C and goes on listening when it has ended, so that the next would not be heard.
 
-And what Tune has no hook for: what a trial asks of Ray is decided when it begins to wait, and when it waits anew.
+And what Tune has no hook for: what a trial asks of Ray is decided when it begins to wait, and again while it waits; and
+whether a trial that failed is worth another try.
 """
 
 import contextlib
 import importlib
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from typing import Any
+import time
+from collections.abc import Iterator
+from typing import Any, Protocol
 from unittest import mock
 
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
 
+RECONSIDER_S = 1.0  # what those ask for that wait
+
+
+class Placing(Protocol):
+    """Decides what trials ask of Ray, and which are tried again."""
+
+    def place(self, trial: Trial) -> None:
+        """Sets what a trial asks for that begins to wait."""
+
+    def is_misplaced(self, trial: Trial) -> bool:
+        """Should a trial that waits ask for something else by now?"""
+
+    def told(self, trial: Trial, error: Exception) -> Exception:
+        """What Tune is told of a failure, before it decides."""
+
 
 class _Repaired(TuneController):
-    place: Callable[[Trial], None] | None = None
+    placing: Placing | None = None
+    _reconsidered = 0.0
 
     def add_trial(self, trial: Trial) -> None:
         super().add_trial(trial)
@@ -34,8 +52,28 @@ class _Repaired(TuneController):
 
     def _place(self, trial: Trial) -> None:
         """One that is staged has asked already."""
-        if self.place is not None and trial.status == Trial.PENDING and trial not in self._staged_trials:
-            self.place(trial)
+        if self.placing is not None and trial.status == Trial.PENDING and trial not in self._staged_trials:
+            # Tune looks for waiting trials by what they ask for.
+            self._resources_to_pending_trials[trial.placement_group_factory].discard(trial)
+            self.placing.place(trial)
+            self._resources_to_pending_trials[trial.placement_group_factory].add(trial)
+
+    def _maybe_add_actors(self) -> None:
+        """Before trials are staged, those that are and should ask for something else take back what they asked for."""
+        if self.placing is not None and time.monotonic() - self._reconsidered > RECONSIDER_S:
+            self._reconsidered = time.monotonic()
+            for trial in [each for each in self._staged_trials if each not in self._resetting_trials]:
+                if self.placing.is_misplaced(trial):
+                    self._unstage(trial)
+        super()._maybe_add_actors()
+
+    def _unstage(self, trial: Trial) -> None:
+        if (actor := self._trial_to_actor.pop(trial, None)) is not None:
+            self._actor_to_trial.pop(actor)
+            self._remove_actor(tracked_actor=actor)
+        self._unstage_trial_with_resources(trial)
+        self._place(trial)
+        self._pending_trials_list.insert(0, trial)
 
     def _trial_task_failure(self, trial: Trial, exception: Exception) -> Any:
         if trial in self._resetting_trials:
@@ -45,13 +83,15 @@ class _Repaired(TuneController):
                 self._unstage_trial_with_resources(trial)
         elif trial.status == Trial.PENDING:
             return None
+        if self.placing is not None:
+            exception = self.placing.told(trial, exception)
         return super()._trial_task_failure(trial, exception)
 
 
 @contextlib.contextmanager
-def repaired_tune(place: Callable[[Trial], None] | None = None) -> Iterator[None]:
-    """A Tuner that is fitted meanwhile has the repair. `place` is called with each trial that begins to wait."""
-    controller = type("Repaired", (_Repaired,), {"place": staticmethod(place) if place is not None else None})
+def repaired_tune(placing: Placing | None = None) -> Iterator[None]:
+    """A Tuner that is fitted meanwhile has the repair, and asks `placing` about its trials."""
+    controller = type("Repaired", (_Repaired,), {"placing": placing})
     with _hearing_ctrl_c(), mock.patch.object(importlib.import_module("ray.tune.tune"), "TuneController", controller):
         yield
 

@@ -11,6 +11,7 @@ from ray.tune import Stopper
 from platform.config.search import BudgetConfig
 from platform.results.incidents import Journal
 from platform.results.progress import Running
+from platform.tuning.living import Living
 
 HOUR_S = 3600.0
 
@@ -18,11 +19,12 @@ HOUR_S = 3600.0
 class Usage(tune.Callback):
     """Counts by the clock, and GPUs for as long as they are held, from what earlier drivers have used on."""
 
-    def __init__(self, before: Running, began: float, *, gpus_per_trial: float, server_gpus: float) -> None:
+    def __init__(self, before: Running, began: float, *, server_gpus: float) -> None:
         """`began`: this driver, by the monotonic clock. `server_gpus`: of memory servers, on all nodes together."""
         self.wall_s, self.gpu_s = before.wall_s, before.gpu_s
-        self._gpus_per_trial, self._server_gpus = gpus_per_trial, server_gpus
+        self._server_gpus = server_gpus
         self._counted = began
+        self._living = Living()
 
     def setup(self, stop: Any = None, num_samples: Any = None, total_num_samples: Any = None, **info: Any) -> None:
         """Tune begins. What came before took time, and no GPU for trials."""
@@ -32,9 +34,10 @@ class Usage(tune.Callback):
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         now = time.monotonic()
-        num_running = sum(trial.status == "RUNNING" for trial in trials)
+        running = (trial for trial in self._living.of(trials) if trial.status == "RUNNING")
+        held = sum(asked_of_ray(trial).get("GPU", 0.0) for trial in running)
         self.wall_s += now - self._counted
-        self.gpu_s += (now - self._counted) * (num_running * self._gpus_per_trial + self._server_gpus)
+        self.gpu_s += (now - self._counted) * (held + self._server_gpus)
         self._counted = now
 
     def share(self, budget: BudgetConfig) -> float:
@@ -42,6 +45,11 @@ class Usage(tune.Callback):
         hours = 0.0 if budget.hours is None else self.wall_s / HOUR_S / budget.hours
         gpu_hours = 0.0 if budget.gpu_hours is None else self.gpu_s / HOUR_S / budget.gpu_hours
         return max(hours, gpu_hours)
+
+
+def asked_of_ray(trial: Any) -> dict[str, float]:
+    """What one of Tune's trials asks for, or holds: `{"CPU": 1.0, "GPU": 0.25}`."""
+    return dict(trial.placement_group_factory.required_resources)
 
 
 class WindDown(Stopper):

@@ -11,6 +11,7 @@ from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from platform.results.incidents import Journal
+from platform.tuning.living import Living
 from platform.tuning.recorder import Recorder
 
 LEAST_LIMIT_S = 600.0
@@ -28,6 +29,7 @@ class Watch(tune.Callback):
         self._recorder = recorder
         self._journal = journal
         self._heard: dict[int, float] = {}  # of each running trial: when
+        self._living = Living()
         self._longest_s: float | None = None
         self._called = time.monotonic()
         self._held_up_s = 0.0
@@ -53,7 +55,7 @@ class Watch(tune.Callback):
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         now, limit_s = self._now(), self.limit_s
-        for trial in trials:
+        for trial in self._living.of(trials):
             number = trial.config["trial"]
             if trial.status != "RUNNING" or limit_s is None or now - self._heard.get(number, now) <= limit_s:
                 continue

@@ -10,9 +10,10 @@ from ray import tune
 
 from platform.results.nodes_file import NodeNow, Nodes, write_nodes
 from platform.results.run_folder import RunFolder
+from platform.tuning.living import Living
 from platform.tuning.nodes import name_of
-from platform.tuning.resources import TrialResources
 from platform.tuning.roster import Member, Roster
+from platform.tuning.usage import asked_of_ray
 
 LOOK_S = 2.0
 ANSWERS = ("memory.ready", "memory.computed")  # in a trial's row; each of its processes counts from nothing
@@ -24,14 +25,14 @@ class Whereabouts(tune.Callback):
     def __init__(
         self,
         roster: Roster,
-        resources: TrialResources,
         folder: RunFolder,
         servers: Callable[[], "ray.ObjectRef[Mapping[str, int]]"] | None = None,
     ) -> None:
         """`servers` asks how many memory servers each node has, by its id; None where nothing is served."""
         self.nodes = Nodes()
-        self._roster, self._resources, self._folder = roster, resources, folder
+        self._roster, self._folder = roster, folder
         self._ask, self._asked = servers, servers() if servers is not None else None
+        self._living = Living()
         self._servers: Mapping[str, int] = {}
         self._node_of_actor: dict[str, str] = {}
         self._last: dict[int, tuple[float, ...]] = {}  # of each running trial
@@ -59,13 +60,16 @@ class Whereabouts(tune.Callback):
             return
         self._looked = time.monotonic()
         self._hear_of_servers()
-        running = {trial.config["trial"]: trial for trial in trials if trial.status == "RUNNING"}
+        living = self._living.of(trials)
+        running = {trial.config["trial"]: trial for trial in living if trial.status == "RUNNING"}
         self._last = {number: last for number, last in self._last.items() if number in running}
         of_node: defaultdict[str, list[int]] = defaultdict(list)
         for number, trial in sorted(running.items()):
             if (node := self._node(trial)) is not None:
                 of_node[node].append(number)
-        waiting = sorted(trial.config["trial"] for trial in trials if trial.status == "PENDING")
+        waiting = sorted(
+            (trial for trial in living if trial.status == "PENDING"), key=lambda trial: int(trial.config["trial"])
+        )
         members = self._roster.members
         nodes = tuple(self._node_now(id, member, of_node[id]) for id, member in members.items())
         joining = [name_of(member.node) for member in members.values() if member.state == "joins"]
@@ -107,8 +111,11 @@ class Whereabouts(tune.Callback):
             computed=computed,
         )
 
-    def _waits(self, trials: list[int], joining: list[str]) -> tuple[str, ...]:
-        asked = " and ".join(f"{share:g} {name}" for name, share in self._resources.of_ray.items() if share)
-        told = [f"trial {trial} waits for {asked}" for trial in trials[:1]]
+    @staticmethod
+    def _waits(trials: list[Any], joining: list[str]) -> tuple[str, ...]:
+        told = []
+        for trial in trials[:1]:
+            asked = " and ".join(f"{share:g} {name}" for name, share in asked_of_ray(trial).items() if share)
+            told.append(f"trial {trial.config['trial']} waits for {asked}")
         told += [f"{len(trials) - 1} more wait"] if len(trials) > 1 else []
         return (*told, *(f"{name} is asked, and gets its memory servers" for name in joining))

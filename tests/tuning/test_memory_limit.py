@@ -1,5 +1,6 @@
 """A trial that wants more memory than it may take fails by itself, and says what it needs."""
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from platform.config.trial import TrialSettings
 from platform.results.record import read_results
 from platform.results.run_folder import RunFolder
 from platform.tuning.comparison import run_comparison
-from platform.tuning.memory_limit import MemoryLimit, TrialOutOfMemory, is_out_of_memory
+from platform.tuning.memory_limit import GpuIsFull, MemoryLimit, TrialOutOfMemory, is_out_of_memory
 
 Config = Callable[..., RunConfig]
 
@@ -58,6 +59,19 @@ def test_a_gpu_that_is_full_is_told_with_its_own_repair(tiny_config: Config) -> 
     assert "asked for 2.00 GiB more" in reason
     assert reason.endswith("raise resources.gpus_per_trial")
     assert is_out_of_memory(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"))
+
+
+def test_a_trial_that_may_be_given_more_of_a_gpu_is_not_to_blame_for_a_full_one(tiny_config: Config) -> None:
+    limit = MemoryLimit(gpu_share=0.25, may_grow=True)
+    full = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of ...")
+    with (
+        pytest.raises(GpuIsFull, match=r"may take 0\.25 of a GPU") as raised,
+        limit.told(tiny_config(), TrialSettings()),
+    ):
+        raise full
+    assert str(pickle.loads(pickle.dumps(raised.value))) == str(raised.value)  # it goes from process to process
+    with pytest.raises(TrialOutOfMemory), limit.told(tiny_config(), TrialSettings()):
+        raise MemoryError
 
 
 def test_without_a_limit_of_its_own_a_trial_was_limited_by_the_machine(tiny_config: Config) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from io import StringIO
 
 import pytest
@@ -20,7 +21,15 @@ from platform.config.network import NetworkConfig
 from platform.config.run import RunConfig
 from platform.config.training import TrainingConfig
 from platform.training.run import num_steps
-from platform.tuning.plan import MOST_TIMED_CLIPS, ClipCounts, SearchPlan, clip_counts, print_plan, time_step
+from platform.tuning.plan import (
+    MOST_TIMED_CLIPS,
+    ClipCounts,
+    SearchPlan,
+    clip_counts,
+    print_plan,
+    share_text,
+    time_step,
+)
 from tmu_models import VideoPredictor
 
 MakeConfig = Callable[..., RunConfig]
@@ -95,6 +104,21 @@ def test_a_large_batch_is_timed_on_a_few_clips_and_the_plan_says_so(tiny_home: H
 def test_a_small_batch_is_timed_as_it_is(tiny_home: Home, tiny_config: MakeConfig) -> None:
     assert time_step(tiny_config()).timed_clips == 4
     assert "scaled" not in printed(tiny_config(), tiny_home)
+
+
+def test_the_plan_tells_what_a_trial_takes_of_a_gpu(tiny_home: Home, tiny_config: MakeConfig) -> None:
+    auto = printed(tiny_config("training.precision=bfloat16"), tiny_home)
+    assert re.search(r"gpu +a trial takes about \d+ MB of a GPU's memory", auto)
+    assert "of a GPU's memory" not in printed(tiny_config("resources.gpus_per_trial=0.5"), tiny_home)
+
+
+def test_the_share_of_this_machines_gpus_is_told_with_how_many_trials_run_at_once(tiny_config: MakeConfig) -> None:
+    """With sources, and so with memory servers on each node."""
+    told = partial(share_text, tiny_config(), 5_000_000_000, num_cpus=64)
+    assert told(gpu_bytes=16_000_000_000, num_gpus=1) == "of a GPU with 16 GB it gets 1/3, 3 trials at once"
+    assert told(gpu_bytes=80_000_000_000, num_gpus=2) == "of each of 2 GPUs with 80 GB it gets 1/16, 32 trials at once"
+    assert told(gpu_bytes=6_000_000_000, num_gpus=1) == "of a GPU with 6 GB it gets 1, 1 trial at once"
+    assert "no node has so much: this machine (here) has 4 GB. Lower" in told(gpu_bytes=4_000_000_000, num_gpus=1)
 
 
 @pytest.fixture

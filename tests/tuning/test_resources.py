@@ -5,11 +5,12 @@ from pydantic import ByteSize
 
 from platform.config.errors import UserError
 from platform.config.search import ResourcesConfig
-from platform.tuning.resources import trial_resources
+from platform.tuning.resources import share_on, trial_resources, trials_on
 
 
-def node(cpu: float, gpu: float = 0, memory: float = 0) -> dict:
-    return {"Alive": True, "Resources": {"CPU": cpu, "GPU": gpu, "memory": memory}}
+def node(cpu: float, gpu: float = 0, memory: float = 0, name: str = "") -> dict:
+    about = {"NodeID": name, "NodeManagerHostname": name, "NodeManagerAddress": "192.0.2.1"}
+    return {**about, "Alive": True, "Resources": {"CPU": cpu, "GPU": gpu, "memory": memory}}
 
 
 def test_two_cores_run_two_trials_beside_the_servers() -> None:
@@ -99,3 +100,64 @@ def test_a_trial_that_wants_more_memory_than_a_node_has_gets_what_there_is_and_t
 def test_auto_leaves_no_gpu_idle_beside_the_servers(server_gpus: float, share: float, at_once: int) -> None:
     resources = trial_resources(ResourcesConfig(server_gpus=server_gpus), [node(16, gpu=2)], 2)
     assert (resources.gpus, resources.at_once) == (share, at_once)
+
+
+GIB = 1 << 30
+
+
+def share(node: dict, need_gib: float, gpu_gib: float | None, wanted: ResourcesConfig | None = None) -> float | None:
+    """With sources, and so with memory servers."""
+    wanted = wanted or ResourcesConfig()
+    known = None if gpu_gib is None else int(gpu_gib * GIB)
+    resources = trial_resources(wanted, [node], 1)
+    return share_on(node["Resources"], wanted, resources, int(need_gib * GIB), known)
+
+
+def test_auto_gives_the_1_of_k_that_has_room_for_what_a_trial_needs() -> None:
+    assert share(node(64, 1), 5, 16) == 0.3333
+    assert share(node(64, 1), 5, 80) == 0.0625
+    assert share(node(64, 1), 8, 16) == 0.5
+    assert share(node(64, 1), 9, 16) == 1
+    assert share(node(64, 1), 17, 16) is None
+    assert share(node(64), 1, None) is None
+
+
+def test_auto_takes_no_less_than_what_would_stay_idle() -> None:
+    """Of 80 GiB a trial of 1 needs an eightieth, but eight cores of a GPU run no more than seven beside the servers."""
+    assert share(node(8, 1), 1, 80) == 0.1428
+    assert share(node(16, 2), 1, 80) == 0.1428
+
+
+def test_auto_gives_a_whole_gpu_where_its_memory_is_not_known() -> None:
+    assert share(node(64, 1), 5, None) == 1
+
+
+def test_auto_leaves_the_servers_their_part_of_a_gpu() -> None:
+    served = ResourcesConfig(server_gpus=0.25)
+    assert share(node(64, 1), 9, 16, served) == 0.75
+    assert share(node(64, 2), 9, 16, served) == 0.75
+    assert share(node(64, 2), 14, 16, served) == 1
+    assert share(node(64, 1), 14, 16, served) is None
+    assert share(node(64, 1), 5, 16, served) == 0.3333
+
+
+def test_nodes_of_different_sizes_run_as_many_trials_as_fit_each_and_one_that_is_too_small_is_named() -> None:
+    nodes = [node(64, 1, name="small"), node(64, 1, name="large"), node(64, 2, name="tiny"), node(64, name="none")]
+    known = {"small": 16 * GIB, "large": 80 * GIB, "tiny": 4 * GIB, "none": None}
+    got = trial_resources(ResourcesConfig(), nodes, 0, need_bytes=5 * GIB, gpu_bytes=known)
+    assert (got.gpus, got.at_once, got.need_bytes) == (0.3333, 3 + 16, 5 * GIB)
+    (note,) = got.notes
+    assert "a trial needs about 5.37 GB of a GPU's memory" in note
+    assert "tiny (192.0.2.1) has 4.29 GB, and gets no trials. Lower training.batch_size" in note
+    assert trials_on(nodes[1]["Resources"], ResourcesConfig(), got, gpus=0.0625) == 16
+
+
+def test_a_trial_that_no_gpu_has_room_for_is_refused_with_the_repair() -> None:
+    nodes, known = [node(64, 1, name="small")], {"small": 16 * GIB}
+    with pytest.raises(UserError, match=r"no node has so much: small .* has 17\.2 GB\. Lower training\.batch_size"):
+        trial_resources(ResourcesConfig(), nodes, 0, need_bytes=20 * GIB, gpu_bytes=known)
+
+
+def test_a_share_that_is_asked_for_is_given_whatever_a_trial_needs() -> None:
+    """Then nobody foretells anything."""
+    assert trial_resources(ResourcesConfig(gpus_per_trial=0.5), [node(64, 1)], 0).need_bytes is None

@@ -14,6 +14,7 @@ from platform.results.nodes_file import read_nodes
 from platform.results.record import TrialRecord, read_results
 from platform.results.run_folder import RunFolder
 from tests.environments import environment_without_us
+from tmu_models.families import ENTRY_POINTS
 
 TINY = Path(__file__).parents[1] / "fixtures" / "tiny.yaml"
 pytestmark = pytest.mark.timeout(240)  # each starts a Ray of several raylets, and workers that import torch
@@ -166,6 +167,78 @@ search("search.trials=2", "training.epochs=60", meanwhile=announce)
     assert [(record.state, record.epochs) for record in records] == [("finished", 60)] * 2
     assert "moved while it lived: [True, True]" in printed
     assert any("is about to be taken away; its trials go on elsewhere" in each.what for each in incidents)
+
+
+GREEDY = """
+import ray
+import torch
+from tmu_models import ConvLSTMCell
+
+WANTED_GIB = {3: 1.3, 4: 9.0}  # by trials, whose numbers their seeds end in
+
+class GreedyCell(ConvLSTMCell):
+    def project(self, x):
+        context = ray.get_runtime_context()
+        is_worker = context.worker.mode == ray._private.worker.WORKER_MODE
+        if is_worker and (share := context.get_assigned_resources().get("GPU")):
+            has = share * float(context.get_node_labels()["tmu-gpu-gib"])
+            if has < WANTED_GIB.get(torch.initial_seed() % 100_000, 0.3):
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has ...")
+        return super().project(x)
+"""
+
+
+@pytest.fixture
+def greedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A family of another package, whose trials 3 and 4 lack memory where a GPU would be full: none is here."""
+    info = tmp_path / "greedy_networks-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: greedy-networks\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[{ENTRY_POINTS}]\ngreedy = greedy_networks:GreedyCell\n")
+    (tmp_path / "greedy_networks.py").write_text(GREEDY)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return "greedy"
+
+
+def test_a_trial_gets_the_share_of_each_gpu_that_it_needs_and_more_when_it_lacks_memory(
+    tell: Tell, greedy: str
+) -> None:
+    """A trial needs 0.6 GB. Of four nodes one has no GPU, one too small a one; the others have 1 and 1.5 GiB.
+
+    GPUs are pretended. Trial 3 wants 1.3 GiB: it is given all of the larger GPU. Trial 4 wants 9.
+    """
+    records, incidents, printed = tell(f"""
+for gib, cpus in (("1", 1), ("1.5", 1), ("0.5", 1)):
+    cluster.add_node(num_cpus=cpus, num_gpus=1, object_store_memory=100_000_000, labels={{"tmu-gpu-gib": gib}})
+labels = {{node["NodeID"]: node["Labels"].get("tmu-gpu-gib") for node in ray.nodes()}}
+
+def shares():
+    told = {{}}
+    for group in ray.util.placement_group_table().values():
+        if group["state"] == "CREATED":
+            told.setdefault(labels[group["bundles_to_node_id"][0]], []).append(group["bundles"][0]["GPU"])
+    return sorted(told.items())
+
+def look():
+    wait_until(lambda: sum(bool(trial.curve) for trial in running()) == 3)
+    print("three at once", shares())
+    wait_until(lambda: any(trial.trial == 3 and trial.curve for trial in running()))
+    print("later", shares())
+
+space = "search.space={{learning_rate: {{float: [1e-3, 1e-2]}}}}"
+search("sources={{}}", space, "search.trials=5", "training.epochs=40", "resources.cpus_per_trial=0.3",
+       "network.family={greedy}", meanwhile=look)
+""")
+    assert "three at once [('1', [1.0]), ('1.5', [0.5, 0.5])]" in printed
+    (later,) = [line for line in printed.splitlines() if line.startswith("later")]
+    assert "('1.5', [1.0])" in later
+    assert [record.state for record in records] == ["finished"] * 4 + ["failed"]
+    assert [record.restarts for record in records] == [0, 0, 0, 1, 1]
+    reason = records[4].reason or ""
+    assert reason.startswith("out of memory: the trial may take ")
+    assert "it needs more than 1.2 GB of a GPU's memory, and no node has 2.4 GB" in reason
+    more = [incident.trial for incident in incidents if "memory: it is given 1.2 GB" in incident.what]
+    assert sorted(trial for trial in more if trial is not None) == [3, 4]
 
 
 def test_a_node_that_can_run_a_trial_is_waited_for(tell: Tell) -> None:

@@ -28,13 +28,12 @@ import sqlalchemy
 from optuna.trial import TrialState
 from rich.console import Console
 
-from platform.config.errors import UserError
+from platform.config.errors import UserError, is_full_disk
 from platform.config.home import Home
 from platform.config.load import load_run
 from platform.config.resolved import dump_run
 from platform.config.run import RunConfig
 from platform.config.study import StudyConfig
-from platform.console import is_full_disk
 from platform.results.importances import importances
 from platform.results.incidents import read_incidents
 from platform.results.progress import read_running
