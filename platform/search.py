@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -142,9 +142,8 @@ def search(
             *(("--warm-start", warm_start) if warm_start else ()),
             *(("--extend", f"{extend}") if extend else ()),
         ]
-        _submit(
-            submit, config, options, profile=profile, overrides=overrides or (), run=(run_dir, resume, follow, stop)
-        )
+        places = {"--run-dir": run_dir, "--resume": resume, "--follow": follow, "--stop": stop}
+        _submit(submit, places, config, options, profile=profile, overrides=overrides or ())
         return
     if stop is not None:
         _stop(stop)
@@ -186,24 +185,24 @@ def search(
 
 def _submit(
     address: str,
+    places: Mapping[str, str | None],
     config: str | None,
     options: list[str],
     *,
     profile: str,
     overrides: Sequence[str],
-    run: tuple[str | None, str | None, str | None, str | None],
 ) -> None:
-    """`run` as it was given to --run-dir, --resume, --follow and --stop: by one of them."""
+    """`places`: the options that name a run, one of which must."""
     from platform.tuning.submitting import Job
 
-    given = [each for each in run if each is not None]
-    if len(given) != 1 or not ("://" in given[0] or Path(given[0]).is_absolute()):
+    given = [(option, place) for option, place in places.items() if place is not None]
+    if len(given) != 1 or not ("://" in given[0][1] or Path(given[0][1]).is_absolute()):
         raise UserError(
             "--submit needs to know the run where all nodes find it: give --run-dir (or --resume, --follow, --stop) an "
             "absolute path on a file system that they share, or a URI, as s3://bucket/runs/kth."
         )
-    (where,), (run_dir, resume, follow, stop) = given, run
-    if stop is not None:
+    ((option, where),) = given
+    if option == "--stop":
         Job(address, where).stop()
         console.print("ended, with what had finished kept", markup=False)
         return
@@ -212,14 +211,14 @@ def _submit(
         for name in _profiles(profile):
             load_run(config, profile=name, overrides=overrides)  # its faults are told here, not in a log elsewhere
         yaml = find_config(config)
-    elif run_dir is not None:
+    elif option == "--run-dir":
         raise UserError("which search? Give a YAML file, for example: python -m platform.search kth.yaml")
     job = Job(address, where)
     try:
-        if follow is None:
+        if option != "--follow":
             beside = [yaml.name] if yaml is not None else []
-            place = ["--run-dir", where, "--profile", profile] if resume is None else ["--resume", where]
-            job.submit([*beside, *place, *options], yaml)
+            chosen = ["--profile", profile] if option == "--run-dir" else []
+            job.submit([*beside, option, where, *chosen, *options], yaml)
         job.follow(console)
     except KeyboardInterrupt:
         raise Interrupted(job.how_to_go_on()) from None

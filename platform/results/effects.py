@@ -44,9 +44,23 @@ class Difference:
     p: float | None = None
 
 
+class _Effect:
+    """`found` is None where a group is empty."""
+
+    found: Difference | None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        return None if self.found is None else self.found.interval
+
+    @property
+    def is_clear(self) -> bool:
+        return self.found is not None and self.found.p is not None and self.found.p < SIGNIFICANT
+
+
 @dataclass(frozen=True)
-class SourceEffect:
-    """`found`: mean with the source minus mean without; None where a group is empty."""
+class SourceEffect(_Effect):
+    """`found`: mean with the source minus mean without."""
 
     source: str
     inside: Group
@@ -57,19 +71,11 @@ class SourceEffect:
     def difference(self) -> float | None:
         return None if self.found is None else self.found.mean
 
-    @property
-    def interval(self) -> tuple[float, float] | None:
-        return None if self.found is None else self.found.interval
-
-    @property
-    def is_clear(self) -> bool:
-        return _is_clear(self.found)
-
 
 @dataclass(frozen=True)
-class PairEffect:
+class PairEffect(_Effect):
     """What two sources do together beyond the sum of what each does: mean with both, minus with the first alone, minus
-    with the second alone, plus with neither. `counts` are of finished trials, in that order. None where one is 0."""
+    with the second alone, plus with neither. `counts` are of finished trials, in that order."""
 
     first: str
     second: str
@@ -79,14 +85,6 @@ class PairEffect:
     @property
     def interaction(self) -> float | None:
         return None if self.found is None else self.found.mean
-
-    @property
-    def interval(self) -> tuple[float, float] | None:
-        return None if self.found is None else self.found.interval
-
-    @property
-    def is_clear(self) -> bool:
-        return _is_clear(self.found)
 
 
 def source_effects(summary: RunSummary) -> list[SourceEffect]:
@@ -157,7 +155,3 @@ def _corrected(found: Sequence[Difference | None]) -> list[Difference | None]:
     told = {place: each.p for place, each in enumerate(found) if each is not None and each.p is not None}
     corrected = dict(zip(told, holm(list(told.values())), strict=True))
     return [each and replace(each, p=corrected.get(place)) for place, each in enumerate(found)]
-
-
-def _is_clear(found: Difference | None) -> bool:
-    return found is not None and found.p is not None and found.p < SIGNIFICANT
