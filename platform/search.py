@@ -137,6 +137,11 @@ def search(
             raise UserError(
                 "--submit runs a search elsewhere: leave out --dry-run, --replay, --address, --ray-dashboard."
             )
+        if warm_start is not None and not _is_found_everywhere(warm_start):
+            raise UserError(
+                f"--warm-start {warm_start}: it is read on the cluster. Give an absolute path on a file system that its "
+                "nodes share, or a URI."
+            )
         options = [part for each in overrides or () for part in ("--set", each)]
         options += [
             *(("--warm-start", warm_start) if warm_start else ()),
@@ -196,7 +201,7 @@ def _submit(
     from platform.tuning.submitting import Job
 
     given = [(option, place) for option, place in places.items() if place is not None]
-    if len(given) != 1 or not ("://" in given[0][1] or Path(given[0][1]).is_absolute()):
+    if len(given) != 1 or not _is_found_everywhere(given[0][1]):
         raise UserError(
             "--submit needs to know the run where all nodes find it: give --run-dir (or --resume, --follow, --stop) an "
             "absolute path on a file system that they share, or a URI, as s3://bucket/runs/kth."
@@ -218,10 +223,14 @@ def _submit(
         if option != "--follow":
             beside = [yaml.name] if yaml is not None else []
             chosen = ["--profile", profile] if option == "--run-dir" else []
-            job.submit([*beside, option, where, *chosen, *options], yaml)
+            job.submit([*beside, option, job.run, *chosen, *options], yaml)
         job.follow(console)
     except KeyboardInterrupt:
         raise Interrupted(job.how_to_go_on()) from None
+
+
+def _is_found_everywhere(place: str) -> bool:
+    return "://" in place or Path(place).is_absolute()
 
 
 def _stop(run: str) -> None:

@@ -10,7 +10,7 @@ import contextlib
 import time
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,16 +65,17 @@ class Coordinator:
         if ray.get_runtime_context().was_current_actor_reconstructed:
             self.give_back_rooms()
 
-    async def start(self) -> list[str]:
-        """Servers on every node there is; returns the nodes that have no room for them.
+    async def start(self, nodes: Collection[str] | None) -> list[str]:
+        """Servers on these nodes, or on every node there is; returns those that have no room for them.
 
         Raises UserError where no node has.
         """
-        nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) > 0]
-        await asyncio.gather(*(self._ensure(node, FIRST_ROOM_S) for node in nodes))
+        there = {node["NodeID"] for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) > 0}
+        wanted = there if nodes is None else there.intersection(nodes)
+        await asyncio.gather(*(self._ensure(node, FIRST_ROOM_S) for node in wanted))
         if not self._nodes:
             raise self._no_room()
-        return [node for node in nodes if node not in self._nodes]
+        return sorted(wanted & _living_nodes() - self._nodes.keys())
 
     async def servers(self, node: str) -> NodeServers:
         """Those that a trial on this node asks, ready to answer: the node's own, where it has room.
@@ -119,18 +120,29 @@ class Coordinator:
                 return
             servers = self._started(node, room)
             try:
-                await asyncio.gather(*(actor.ready.remote() for actor in servers.actors))
+                if await self._are_ready(servers):
+                    self._nodes[node] = servers
+                    return
             except RayTaskError as error:
                 remove_placement_group(room)
                 raise error.cause from None
-            self._nodes[node] = servers
+            remove_placement_group(room)
 
     async def _answers(self, node: str) -> bool:
-        """Has the node servers, and are they there? One that restarts is waited for, for as long as its node lives."""
+        """Has the node servers, and are they there?"""
         if (servers := self._nodes.get(node)) is None:
             return False
+        if await self._are_ready(servers):
+            return True
+        if self._nodes.pop(node, None) is not None:
+            remove_placement_group(servers.room)
+            self._lost += Totals(restarts=len(servers.actors))
+        return False
+
+    async def _are_ready(self, servers: NodeServers) -> bool:
+        """Waits for those that begin, or begin anew, for as long as their node lives."""
         waiting = asyncio.gather(*(actor.ready.remote() for actor in servers.actors))
-        while node in _living_nodes():
+        while servers.node_id in _living_nodes():
             try:
                 await asyncio.wait_for(asyncio.shield(waiting), LOST_S)
                 return True
@@ -138,9 +150,6 @@ class Coordinator:
                 continue
             except RayActorError:
                 break
-        if self._nodes.pop(node, None) is not None:
-            remove_placement_group(servers.room)
-            self._lost += Totals(restarts=len(servers.actors))
         return False
 
     def _reserve(self, node: str) -> PlacementGroup:
@@ -191,17 +200,18 @@ def _living_nodes() -> set[str]:
     return {node["NodeID"] for node in ray.nodes() if node["Alive"]}
 
 
-def start_servers(serving: Serving) -> tuple[ActorHandle, list[str]]:
+def start_servers(serving: Serving, nodes: Collection[str] | None = None) -> tuple[ActorHandle, list[str]]:
     """Servers on every node before any trial starts, so that trials which take everything cannot starve them.
 
-    Returns the coordinator, whose handle keeps it and them alive, and the nodes that have no room for servers.
+    `nodes`: on these alone, by their ids. Returns the coordinator, whose handle keeps it and them alive, and the nodes
+    that have no room for servers.
     Raises UserError where none has, or a node holds other clips than this one.
     """
     actor: Any = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Coordinator)
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
     coordinator = actor.options(name=serving.name, namespace=NAMESPACE, scheduling_strategy=here).remote(serving)
     try:
-        return coordinator, ray.get(coordinator.start.remote())
+        return coordinator, ray.get(coordinator.start.remote(nodes))
     except RayTaskError as error:
         raise (error.cause if isinstance(error.cause, UserError) else error) from None
 

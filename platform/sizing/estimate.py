@@ -1,7 +1,8 @@
 """What a search would cost on some nodes like this machine: measured step, block and validation, multiplied out.
 
 Clips are made up, at the YAML's sizes: no time depends on what they show. What is left out: waiting for a slow disk or
-network, and ASHA, so that the truth of a search that stops weak trials is less.
+network, that trials which share a GPU slow each other, and ASHA, so that the truth of a search that stops weak trials
+is less.
 """
 
 import math
@@ -16,6 +17,7 @@ import torch
 
 from platform.bank.networks import add_gates, build_network
 from platform.benchmarks.blocks import ClipBlocks
+from platform.benchmarks.catalog import find_benchmark
 from platform.benchmarks.recording import Found, Recording
 from platform.benchmarks.store_writer import write_store
 from platform.benchmarks.tensors import clips_to_float
@@ -23,6 +25,7 @@ from platform.config.home import Home
 from platform.config.network import NetworkConfig
 from platform.config.reach import imitated_memories, memory_of, possible
 from platform.config.run import RunConfig
+from platform.config.search import ResourcesConfig
 from platform.measure.step import wait
 from platform.measure.timing import WARM_UP_ON_GPU, median_seconds
 from platform.memory.blocks import BlockStore
@@ -32,9 +35,11 @@ from platform.memory.request import MemoryIdentity, Request
 from platform.memory.room import capacity
 from platform.training.evaluation import evaluate
 from platform.training.imitation import Imitation
+from platform.training.precision import settled_precision
 from platform.training.run import TrainingRun
 from platform.training.stream import directions
-from platform.tuning.plan import CHANNELS_UNTIL_KNOWN, SearchPlan
+from platform.tuning.gpu_need import foretold
+from platform.tuning.plan import CHANNELS_UNTIL_KNOWN, SearchPlan, source_networks
 from platform.tuning.resources import trial_resources
 
 MOST_TIMED_CLIPS = 8  # times grow in proportion to the clips: more would only keep the user waiting
@@ -53,17 +58,23 @@ class Costs:
 
 @dataclass(frozen=True)
 class Node:
-    """What one machine of the cluster has."""
+    """What one machine of the cluster has, and `need_bytes` that a trial takes of one of its GPUs: None where its share
+    does not follow from that."""
 
     cores: int
     gpus: int
     store_bytes: int  # that stored memories may take
+    gpu_bytes: int | None = None  # of its smallest GPU
+    need_bytes: int | None = None
 
     @classmethod
     def here(cls, config: RunConfig, home: Home) -> "Node":
         """This machine, with what the store in `home` may hold of this search's memories."""
-        room = capacity(home.memory, config.resources.memory_budget)
-        return cls(os.cpu_count() or 1, torch.cuda.device_count(), room)
+        room, cores = capacity(home.memory, config.resources.memory_budget), os.cpu_count() or 1
+        if (gpus := torch.cuda.device_count()) == 0 or config.resources.gpus_per_trial != "auto":
+            return cls(cores, gpus, room)
+        gpu_bytes = min(torch.cuda.get_device_properties(n).total_memory for n in range(gpus))
+        return cls(cores, gpus, room, gpu_bytes, _need_bytes(config, home))
 
 
 @dataclass(frozen=True)
@@ -81,6 +92,27 @@ class Foretold:
     def limit(self) -> str:
         """What takes most of the time."""
         return max(self.parts_s, key=lambda name: self.parts_s[name])
+
+
+def _need_bytes(config: RunConfig, home: Home) -> int | None:
+    precision = settled_precision(config.training.precision, torch.device("cuda"))
+    config = config.model_copy(update={"training": config.training.model_copy(update={"precision": precision})})
+    benchmark = find_benchmark(config.benchmark, home)
+    channels = CHANNELS_UNTIL_KNOWN if benchmark is None else benchmark.channels
+    return foretold(config, source_networks(config, home), channels)[0]
+
+
+def trials_at_once(node: Node, resources: ResourcesConfig, num_sources: int, num_nodes: int = 1) -> int:
+    """On so many of these nodes. Raises UserError where no GPU has room for a trial."""
+    has = {
+        "NodeID": "",
+        "NodeManagerHostname": "this machine",
+        "NodeManagerAddress": "here",
+        "Alive": True,
+        "Resources": {"CPU": float(node.cores), "GPU": float(node.gpus)},
+    }
+    known = {"": node.gpu_bytes}
+    return trial_resources(resources, [has] * num_nodes, num_sources, node.need_bytes, known).at_once
 
 
 def measure_costs(
@@ -199,8 +231,7 @@ def _sources(
 def foretell(plan: SearchPlan, costs: Costs, node: Node, num_nodes: int) -> Foretold:
     """Trials run in waves, as many at once as fit; each node's servers compute all that its trials ask for, once."""
     config = plan.config
-    has = {"Alive": True, "Resources": {"CPU": float(node.cores), "GPU": float(node.gpus)}}
-    places = trial_resources(config.resources, [has] * num_nodes, len(config.sources)).at_once
+    places = trials_at_once(node, config.resources, len(config.sources), num_nodes)
     trials, epochs = config.search.trials, config.training.epochs
     waves = math.ceil(trials / places)
     sources_s = source_seconds(plan, costs, node)

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from platform.bank.bank import count_parameters
 from platform.bank.networks import build_network
+from platform.config.errors import UserError
 from platform.config.run import RunConfig
 from platform.results.scores import readable_bytes, readable_time
 from platform.sizing.driver_limit import Window
-from platform.sizing.estimate import Costs, Node, source_seconds
+from platform.sizing.estimate import Costs, Node, source_seconds, trials_at_once
 from platform.sizing.simulation import Demand, Simulated, Work, saturated_at, simulate
 from platform.tuning.plan import CHANNELS_UNTIL_KNOWN, SearchPlan, StepCost
-from platform.tuning.resources import trial_resources
 from platform.tuning.resuming import rungs_of
 
 NODE_COUNTS = (1, 2, 4, 8, 16, 32, 64, 128, 250, 500, 1000)
@@ -109,10 +109,8 @@ def on_many_nodes(
 
 
 def places_of(node: Node, config: RunConfig) -> int:
-    """Trials at once on one node, were none forbidden."""
-    wanted = config.resources.model_copy(update={"trials_at_once": None})
-    has = {"Alive": True, "Resources": {"CPU": float(node.cores), "GPU": float(node.gpus)}}
-    return trial_resources(wanted, [has], len(config.sources)).at_once
+    """Trials at once on one node, were none forbidden. Raises UserError where it has no room for any."""
+    return trials_at_once(node, config.resources.model_copy(update={"trials_at_once": None}), len(config.sources))
 
 
 def efficiency(simulated: Simulated, one: Simulated) -> float:
@@ -170,9 +168,16 @@ def _repair(name: str, work: Work, places: int, config: RunConfig) -> str:
 
 def dry_run_lines(plan: SearchPlan, step: StepCost, node: Node) -> Iterator[str]:
     """What more machines like this one would bring, from the step just timed and figures that are kept."""
-    config, places = plan.config, places_of(node, plan.config)
+    config = plan.config
+    try:
+        places = places_of(node, config)
+    except UserError as error:
+        yield f"nodes      {error}"
+        return
     work = work_of(plan, guessed_costs(plan, step), node, KEPT_DRIVER, KEPT_RATES)
     took = on_many_nodes(work, places, num_trials=config.search.trials, counts=DRY_COUNTS)
     told = ", ".join(f"{each.num_nodes}: {readable_time(each.wall_s)}" for each in took)
-    yield f"nodes      so many like this machine would search for, {places} trials at once on each: {told}"
+    share = config.resources.gpus_per_trial != 0 and 0 < node.gpus < places
+    alone = ", were they as fast as one alone on its GPU" if share else ""
+    yield f"nodes      so many like this machine would search for, {places} trials at once on each{alone}: {told}"
     yield f"           {limits_first(work, places)}; the driver's part is kept: {KEPT_FROM}"

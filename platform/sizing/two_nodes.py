@@ -7,12 +7,14 @@ loses between nodes. In a process of its own, so that no other Ray is met.
 import contextlib
 import logging
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import ray
+from ray._private.authentication.authentication_token_setup import enable_token_auth_by_default
 from ray.cluster_utils import Cluster
 
 from platform.config.home import Home
@@ -49,8 +51,10 @@ def _search(config: RunConfig, home: Home, num_nodes: int, folder: Path) -> Sear
 
 @contextlib.contextmanager
 def own_nodes(num_nodes: int, *, cores: int = 1) -> Iterator[None]:
-    """Joined to a Ray of as many raylets, which nobody else can find; each says that it has so many cores."""
+    """Joined to a Ray of as many raylets, which nobody else can find or join; each says that it has so many cores."""
     quiet_libraries()
+    os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    enable_token_auth_by_default()
     folder = Path(tempfile.mkdtemp(prefix="tmu-", dir=short_temporary_folder()))
     os.environ["RAY_TMPDIR"] = str(folder)  # where the address of "the" cluster is noted: not over a user's own
     (folder / "ray").mkdir()

@@ -98,9 +98,10 @@ class SavedTrials:
         self._when_superseded(lambda: self._delete(self._all(trial_id)))
 
     def drop_older(self, newest: Checkpoint) -> None:
-        """All but the newest of a trial that runs."""
-        trial_id = newest.path.split("/")[-2]
-        self._when_superseded(lambda: self._delete(self._numbered(trial_id)[:-KEPT_WHILE_RUNNING]))
+        """Those of a trial that runs, but for this one and the one before. What it saves after this is not counted: the
+        state that is uploaded first may not know of it yet."""
+        trial_id, name = newest.path.split("/")[-2:]
+        self._when_superseded(lambda: self._delete(self._numbered(trial_id, last=name)[:-KEPT_WHILE_RUNNING]))
 
     def drop_beside(self, trial_id: str, *names: str) -> None:
         """The trial has ended, and what it was to go on from (`EARLIER`, `PAUSED`) is not needed any more."""
@@ -127,8 +128,9 @@ class SavedTrials:
         there = self.filesystem.get_file_info(fs.FileSelector(self._trial(below), allow_not_found=True))
         return sorted(info.path for info in there if info.type == fs.FileType.Directory)
 
-    def _numbered(self, trial_id: str) -> list[str]:
-        return [path for path in self._folders(trial_id) if _is_numbered(path.rpartition("/")[2])]
+    def _numbered(self, trial_id: str, last: str | None = None) -> list[str]:
+        names = ((path, path.rpartition("/")[2]) for path in self._folders(trial_id))
+        return [path for path, name in names if _is_numbered(name) and (last is None or name <= last)]
 
     def _all(self, trial_id: str) -> list[str]:
         names = ((path, path.rpartition("/")[2]) for path in self._folders(trial_id))

@@ -41,6 +41,7 @@ def claimed(folder: RunFolder, told: Callable[[str], None]) -> Iterator[None]:
         copy_run(folder)  # it may have gone on since it was last fetched
     name_copy(folder)
     claim = new_claim(folder)
+    storage.delete(STOP)  # which an earlier driver did not hear
     _write(storage, claim)
     time.sleep(SETTLE_S)
     if (other := read_claim(storage)) != claim:
@@ -109,7 +110,6 @@ def _age_s(storage: Storage) -> float:
 
 def _beat(storage: Storage, claim: Claim, ends: threading.Event, told: Callable[[str], None]) -> None:
     """Until the end, or until another has the run."""
-    storage.delete(STOP)
     while not ends.wait(BEAT_S):
         with contextlib.suppress(UserError):  # it is away, which the mirror tells
             other = read_claim(storage)

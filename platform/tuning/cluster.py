@@ -21,6 +21,7 @@ import psutil
 import ray
 from filelock import FileLock, Timeout
 from ray.exceptions import AuthenticationError
+from rich.console import Console
 
 from platform.config.errors import UserError
 
@@ -28,6 +29,10 @@ OBJECT_STORE_BYTES = 256 * 2**20  # memories travel by mapped files, not through
 CONNECT_TIMEOUT_S = 5
 OWN_FOLDER = "tmu-ray-"  # how the folder of an own Ray begins, its logs and sockets
 OWNER = ".owner.lock"  # in it, held by its driver for as long as that lives
+OPEN_TO_ALL = (
+    "this cluster asks for no token: whoever reaches its ports can run programs there. Make one with "
+    "`ray get-auth-token --generate`, copy ~/.ray/auth_token to every node, and set RAY_AUTH_MODE=token there."
+)
 LONGEST_SOCKET_FOLDER = 40  # Ray appends about 60 characters, and a socket's path may have 107
 
 
@@ -132,7 +137,7 @@ def _join(address: str) -> str:
     """
     with _captured_stderr() as stderr:
         try:
-            return str(ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR).dashboard_url or "")
+            joined = ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except (AuthenticationError, ConnectionError, ValueError, RuntimeError) as error:
             said = f"{error}\n{stderr.read_text(errors='replace')}"
             if isinstance(error, AuthenticationError) or "AuthToken" in said or "Unauthenticated" in said:
@@ -141,6 +146,9 @@ def _join(address: str) -> str:
                     "(or set RAY_AUTH_TOKEN), and set RAY_AUTH_MODE=token."
                 ) from None
             raise _no_ray(address, str(error).strip().splitlines()[0]) from None
+    if os.environ.get("RAY_AUTH_MODE", "").lower() != "token":  # Ray itself sets it where it finds a token
+        Console(stderr=True).print(f"[yellow]warning[/] {OPEN_TO_ALL}", soft_wrap=True)
+    return str(joined.dashboard_url or "")
 
 
 @contextlib.contextmanager

@@ -3,14 +3,12 @@
 import contextlib
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import ray
-from ray.exceptions import GetTimeoutError, RayError
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from platform.config.errors import UserError
-from platform.tuning.nodes import ANSWER_S, name_of
+from platform.tuning.nodes import ANSWER_S, NoAnswer, answer_of, ask, name_of
 
 LABEL = "tmu-gpu-gib"  # `ray start --labels tmu-gpu-gib=16`: counts before what the node says
 GIB = 1 << 30
@@ -27,7 +25,8 @@ class GpuMemory:
         not tell. Raises UserError for a label that is no size."""
         unknown = [node for node in nodes if node["NodeID"] not in self._told]
         labelled = {node["NodeID"]: _label(node) for node in unknown}
-        asked = {id: _ask(id) for node in unknown if labelled[id := node["NodeID"]] is None and _has_gpu(node)}
+        unlabelled = [node["NodeID"] for node in unknown if labelled[node["NodeID"]] is None and _has_gpu(node)]
+        asked = {id: ask(id, _asker(), max_calls=1) for id in unlabelled}
         if asked:
             ray.wait(list(asked.values()), num_returns=len(asked), timeout=ANSWER_S)
         self._told |= labelled | {id: _answer(answer) for id, answer in asked.items()}
@@ -51,14 +50,6 @@ def _label(node: Mapping[str, Any]) -> int | None:
     )
 
 
-def _ask(node: str) -> "ray.ObjectRef[int | None]":
-    """By a task that needs nothing of this package, nor of a GPU that others may hold; its process ends with it."""
-    where = NodeAffinitySchedulingStrategy(node, soft=False)
-    task = ray.remote(num_cpus=0, max_calls=1, max_retries=1, scheduling_strategy=where)(_asker())
-    answer: ray.ObjectRef[int | None] = task.remote()
-    return answer
-
-
 def _asker() -> Callable[[], int | None]:
     """Pickled by value, because it is no attribute of a module."""
 
@@ -74,12 +65,7 @@ def _asker() -> Callable[[], int | None]:
     return ask
 
 
-def _answer(answer: "ray.ObjectRef[int | None]") -> int | None:
-    try:
-        return ray.get(answer, timeout=0)
-    except GetTimeoutError:
-        with contextlib.suppress(RayError):
-            ray.cancel(answer, force=True)
-        return None
-    except RayError:
-        return None
+def _answer(asked: "ray.ObjectRef[int | None]") -> int | None:
+    with contextlib.suppress(NoAnswer):
+        return cast(int | None, answer_of(asked, 0))
+    return None

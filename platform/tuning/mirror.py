@@ -59,6 +59,10 @@ class Mirror:
         self._thread = threading.Thread(target=self._run, name="uploading", daemon=True)
 
     def __enter__(self) -> "Mirror":
+        """Raises UserError where storage is away."""
+        for run in (self._folder, self._folder.confirmation):  # signs that an earlier driver set
+            run.winding_down.unlink(missing_ok=True)
+            self._storage.delete(self._name(run.winding_down))
         self._thread.start()
         return self
 

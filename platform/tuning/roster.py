@@ -7,7 +7,7 @@ a trial asks for the share that follows on the nodes which it is meant for (`gpu
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -30,6 +30,7 @@ from platform.tuning.preemption import draining_nodes
 from platform.tuning.resources import TrialResources, trial_resources, trials_on
 
 LOOK_S = 1.0
+ASK_S = 60.0  # an autoscaler
 NODE_ID = "ray.io/node-id"  # the label that Ray gives each node
 
 
@@ -44,26 +45,23 @@ def await_resources(
     for as long as `resources.wait_minutes` allows; raises UserError after that. `need`: of a GPU, whose memory
     `gpu_memory` asks for."""
     ends, has_asked = time.monotonic() + 60 * wanted.wait_minutes, False
-    while True:
-        try:
-            known = {} if need is None or gpu_memory is None else gpu_memory.of(nodes_for_work())
-            resources = trial_resources(wanted, ray.nodes(), num_sources, need.of() if need else None, known)
-        except UserError as error:
-            if time.monotonic() >= ends:
-                raise
-            if not has_asked:
-                asked = {
-                    "CPU": wanted.cpus_per_trial,
-                    "GPU": float(need is not None) if wanted.gpus_per_trial == "auto" else wanted.gpus_per_trial,
-                }
-                request_resources(bundles=[{name: share for name, share in asked.items() if share}])
-                console.print(f"waiting up to {wanted.wait_minutes:g} min for a node: {error}", markup=False)
-                has_asked = True
-        else:
-            if has_asked:
-                request_resources(bundles=[])  # from here on trials that wait ask for themselves
-            return resources
-        time.sleep(LOOK_S)
+    try:
+        while True:
+            try:
+                known = {} if need is None or gpu_memory is None else gpu_memory.of(nodes_for_work())
+                return trial_resources(wanted, ray.nodes(), num_sources, need.of() if need else None, known)
+            except UserError as error:
+                if time.monotonic() >= ends:
+                    raise
+                if not has_asked:
+                    gpus = float(need is not None) if wanted.gpus_per_trial == "auto" else wanted.gpus_per_trial
+                    has_asked = True
+                    request_resources(bundles=[_some({"CPU": wanted.cpus_per_trial, "GPU": gpus})])
+                    console.print(f"waiting up to {wanted.wait_minutes:g} min for a node: {error}", markup=False)
+            time.sleep(LOOK_S)
+    finally:
+        if has_asked:
+            request_resources(bundles=[])  # from here on trials that wait ask for themselves
 
 
 @dataclass
@@ -84,7 +82,7 @@ class Member:
 
 
 class Roster(tune.Callback):
-    """Watches the nodes of the Ray that is initialised. Those that are there when it is made take part."""
+    """Watches the nodes of the Ray that is initialised."""
 
     def __init__(
         self,
@@ -92,18 +90,21 @@ class Roster(tune.Callback):
         resources: TrialResources,
         journal: Journal,
         *,
+        checked: Collection[str],
         check: NodeCheck | None = None,
         serve: Callable[[str], None] | None = None,
         shares: GpuShares | None = None,
     ) -> None:
-        """`check` asks a node that joins, `serve` starts its memory servers; both None where there is nothing to.
+        """The nodes `checked`, by their ids, take part from the beginning; others that are there have joined since.
+        `check` asks a node that joins, `serve` starts its memory servers; both None where there is nothing to.
         `shares` tells what trials ask for of a GPU; None: all of them ask for the same."""
         self._wanted, self._resources, self._journal = wanted, resources, journal
         self._check, self._serve, self._shares = check or NodeCheck(), serve, shares
-        self._members = {node["NodeID"]: Member(node, "takes part") for node in nodes_for_work()}
+        there = {node["NodeID"]: node for node in nodes_for_work()}
+        self._members = {id: Member(there[id], "takes part") for id in checked if id in there}
         self._limiter: ConcurrencyLimiter | None = None
         self._lock = threading.Lock()
-        self._looked = 0.0
+        self._looked = self._asked = 0.0
 
     def __getstate__(self) -> dict[str, Any]:
         """Tune pickles its callbacks, and nobody reads that."""
@@ -112,9 +113,14 @@ class Roster(tune.Callback):
     def limited(self, searcher: Searcher) -> ConcurrencyLimiter:
         """It suggests as many trials at once as there is room for, from now on. Asks an autoscaler for that room."""
         self._limiter = ConcurrencyLimiter(searcher, max_concurrent=self.room())
+        self._ask_autoscaler()
+        return self._limiter
+
+    def _ask_autoscaler(self) -> None:
+        """For the room that is wanted. It knows one wish, the last of anybody's, so this is said again and again."""
         if self._wanted.trials_at_once is not None:
             request_resources(bundles=[self._bundle(self._resources.gpus)] * self._wanted.trials_at_once)
-        return self._limiter
+            self._asked = time.monotonic()
 
     def leave(self) -> None:
         """The search is over, and nothing is wanted of an autoscaler any more."""
@@ -136,17 +142,17 @@ class Roster(tune.Callback):
             fit = self._shares.room(nodes)
         return max(1, min(fit, self._wanted.trials_at_once or fit))
 
-    def place(self, trial: Any) -> None:
-        """What a trial that waits asks of Ray: its share of a node that takes part."""
-        selector, gpus = self._selector(), self._resources.gpus
-        if self._shares is not None and (asked := self._shares.place(trial.config["trial"], self._nodes())) is not None:
-            selector, gpus = {NODE_ID: f"in({','.join(sorted(asked.nodes))})"}, asked.gpus
+    def place(self, trial: Any, *, waits: bool) -> PlacementGroupFactory:
+        """See Placing: a share of a node that takes part. One that waits asks for those nodes by their names, or one
+        that joins would get it before it was asked."""
+        number, selector, gpus = trial.config["trial"], self._selector(named=waits), self._resources.gpus
+        if self._shares is not None:
+            if waits and not self._shares.is_misplaced(number, self._nodes()):
+                return trial.placement_group_factory
+            if (asked := self._shares.place(number, self._nodes())) is not None:
+                selector, gpus = _only(asked.nodes), asked.gpus
         where = {"bundle_label_selector": [selector]} if selector else {}
-        trial.update_resources(PlacementGroupFactory([self._bundle(gpus)], **where))
-
-    def is_misplaced(self, trial: Any) -> bool:
-        """See Placing."""
-        return self._shares is not None and self._shares.is_misplaced(trial.config["trial"], self._nodes())
+        return PlacementGroupFactory([self._bundle(gpus)], **where)
 
     def told(self, trial: Any, error: Exception) -> Exception:
         """See Placing."""
@@ -176,12 +182,14 @@ class Roster(tune.Callback):
         with self._lock:
             return [each.node for each in self._members.values() if each.takes_trials]
 
-    def _selector(self) -> dict[str, str]:
-        """The nodes that take part, in Ray's terms; empty where all do."""
+    def _selector(self, *, named: bool = False) -> dict[str, str]:
+        """The nodes that take part, in Ray's terms; empty where all do, unless they are to be `named`."""
         self.look()
         able = {
             node["NodeID"] for node in self._nodes() if self._shares is None or self._shares.share(node) is not None
         }
+        if named and able:
+            return _only(able)
         with self._lock:
             others = sorted(self._members.keys() - able)
         return {NODE_ID: f"!in({','.join(others)})"} if others else {}
@@ -191,6 +199,8 @@ class Roster(tune.Callback):
             self.look()
             if self._limiter is not None:
                 self._limiter.max_concurrent = self.room()
+            if time.monotonic() - self._asked > ASK_S:
+                self._ask_autoscaler()
 
     def look(self) -> None:
         """Take note of nodes that came and went. Those that came are asked in the background."""
@@ -231,4 +241,13 @@ class Roster(tune.Callback):
             self._journal.note("node", f"{sentence} It gets no trials." if faults else sentence)
 
     def _bundle(self, gpus: float) -> dict[str, float]:
-        return {name: share for name, share in {**self._resources.of_ray, "GPU": gpus}.items() if share > 0}
+        return _some({**self._resources.of_ray, "GPU": gpus})
+
+
+def _only(nodes: Collection[str]) -> dict[str, str]:
+    return {NODE_ID: f"in({','.join(sorted(nodes))})"}
+
+
+def _some(bundle: dict[str, float]) -> dict[str, float]:
+    """Ray takes no shares of nothing."""
+    return {name: share for name, share in bundle.items() if share > 0}

@@ -8,14 +8,12 @@ import dataclasses
 import datetime
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import ray
-import torch
 from pydantic import BaseModel, ConfigDict
 from ray.exceptions import RayError
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from rich.console import Console
 from rich.markup import escape
 
@@ -29,9 +27,8 @@ from platform.config.home import Home
 from platform.config.resolved import dump_run
 from platform.config.run import RunConfig
 from platform.config.splits import SPLIT_NAMES
-from platform.config.training import Precision
 from platform.memory.compute import no_such_memory
-from platform.memory.coordinator import SMALLEST_SHARE, Servers, start_servers
+from platform.memory.coordinator import Servers, start_servers
 from platform.memory.request import MemoryIdentity
 from platform.memory.server import ServedSource, Serving
 from platform.results.incidents import Journal
@@ -41,13 +38,13 @@ from platform.results.run_folder import RunFolder
 from platform.results.scores import readable_bytes
 from platform.results.serving import ServingTotals
 from platform.training.lpips import load_lpips, why_no_lpips
-from platform.training.precision import settled_precision
 from platform.tuning.cluster import log_libraries_to
 from platform.tuning.gpu_memory import GpuMemory
 from platform.tuning.gpu_need import GpuNeed, foretold
 from platform.tuning.gpu_shares import GpuShares
 from platform.tuning.made_with import RunProvenance, made_with, read_provenance
-from platform.tuning.nodes import Needed, NodeCheck
+from platform.tuning.node_precision import settle_precision
+from platform.tuning.nodes import Needed, NodeCheck, nodes_for_work
 from platform.tuning.plan import (
     check_fits,
     check_memories,
@@ -61,8 +58,9 @@ from platform.tuning.resources import TrialResources
 from platform.tuning.resuming import Past
 from platform.tuning.roster import Roster, await_resources
 from platform.tuning.same_data import entries_as_recorded, refuse_other_clips
+from platform.tuning.served_usage import ServedUsage
 from platform.tuning.target import TargetPlan
-from platform.tuning.trial import TrialPlan
+from platform.tuning.trial import FORETOLD, TAKEN, TrialPlan
 from platform.tuning.usage import Usage, WindDown
 
 TOTALS_S = 30.0  # how long the servers' last word is waited for
@@ -87,7 +85,8 @@ class Begun:
         usage = Usage(Running(), time.monotonic(), server_gpus=0.0)
         wind_down = WindDown(config.search.budget, usage, plan.folder.winding_down, journal)
         wanted = config.resources.model_copy(update={"trials_at_once": resources.at_once})
-        return cls(plan, resources, journal, usage, wind_down, Roster(wanted, resources, journal))
+        there = [node["NodeID"] for node in nodes_for_work()]
+        return cls(plan, resources, journal, usage, wind_down, Roster(wanted, resources, journal, checked=there))
 
 
 class _Provenance(BaseModel):
@@ -123,7 +122,7 @@ def stage(
     resources = await_resources(config.resources, len(config.sources), console)
     config = settle_precision(config, on_gpu=resources.gpus > 0)
     journal = Journal(folder.incidents, console)
-    usage = Usage(past.used, began, server_gpus=gpus_of_servers(config, ray.nodes()))
+    usage = ServedUsage(past.used, began, gpus_of_node=config.resources.server_gpus if config.sources else 0.0)
     wind_down = WindDown(config.search.budget, usage, folder.winding_down, journal)
     check_memories(config, networks := source_networks(config, home))
     check_starts(config, home, benchmark.channels)
@@ -133,7 +132,7 @@ def stage(
         need_bytes, told = foretold(config, networks, benchmark.channels)
         console.print(told, markup=False, soft_wrap=True)
         if need_bytes is not None:
-            need, gpu_memory = GpuNeed(need_bytes), GpuMemory()
+            need, gpu_memory = need_after(past, need_bytes), GpuMemory()
             resources = await_resources(config.resources, len(config.sources), console, need, gpu_memory)
             shares = GpuShares(need, gpu_memory, config.resources, resources, journal)
     for note in resources.notes:
@@ -143,7 +142,7 @@ def stage(
     else:
         if None in bank_entries(config, home).values():
             begin_run_folder(config, folder)  # what is broken off while it pretrains can be gone on with
-            NodeCheck.of_run(folder, needed_files(benchmark, home, ())).refuse_unfit()
+            NodeCheck.of_run(folder, needed_files(benchmark, home, ()), home.remote).refuse_unfit()
         entries = pretrain_sources(config, home, resources, console)
     serving = Serving(
         served_sources(config, home, entries, benchmark),
@@ -156,37 +155,42 @@ def stage(
         memory_budget=config.resources.memory_budget,
     )
     begin_run_folder(config, folder)
-    check = NodeCheck.of_run(folder, needed_files(benchmark, home, entries.values()))
-    check.refuse_unfit()
+    check = NodeCheck.of_run(folder, needed_files(benchmark, home, entries.values()), home.remote)
+    checked = check.refuse_unfit()
     log_libraries_to(folder.log)
     note_provenance(config, folder, benchmark, home, entries, device="cuda" if resources.gpus > 0 else "cpu")
     note_small_store(config, home, benchmark, console)
     if past.ended or past.unfinished:
         journal.note("resumed", _what_goes_on(past))
-    with memory_servers(serving, folder, console) as servers:
+    with memory_servers(serving, folder, console, checked) as servers:
         threads = config.resources.threads_per_trial
         plan = TrialPlan(TargetPlan(config, home, entries), serving, threads, folder.absolute())
         roster = Roster(
             config.resources,
             resources,
             journal,
+            checked=checked,
             check=check,
             serve=servers.start_on if servers else None,
             shares=shares,
         )
+        usage.follow(roster)
         yield Begun(plan, resources, journal, usage, wind_down, roster, servers)
 
 
 @contextlib.contextmanager
-def memory_servers(serving: Serving, folder: RunFolder, console: Console) -> Iterator[Servers | None]:
-    """The servers of a run for the duration; what they did is written to its folder in the end.
+def memory_servers(
+    serving: Serving, folder: RunFolder, console: Console, nodes: Collection[str] | None = None
+) -> Iterator[Servers | None]:
+    """The servers of a run for the duration, on `nodes` from the beginning; what they did is written to its folder in
+    the end. `nodes`: by their ids; None: all there are.
 
     Gives None where nothing is served.
     """
     if not serving.sources:
         yield None
         return
-    coordinator, without = start_servers(serving)
+    coordinator, without = start_servers(serving, nodes)
     if without:
         console.print(
             f"[yellow]note:[/] {len(without)} of the nodes have no room for memory servers; trials there are sent "
@@ -202,29 +206,13 @@ def memory_servers(serving: Serving, folder: RunFolder, console: Console) -> Ite
         servers.end()
 
 
-def settle_precision(config: RunConfig, *, on_gpu: bool) -> RunConfig:
-    """`auto` decided once, here, so that trials on unlike machines compute alike and can be compared."""
-    precision = config.training.precision
-    if precision == "auto":
-        precision = _precision_of_nodes(on_gpu=on_gpu)
-    return config.model_copy(update={"training": config.training.model_copy(update={"precision": precision})})
-
-
-def _precision_of_nodes(*, on_gpu: bool) -> Precision:
-    """bfloat16 where every node that may run trials computes in it."""
-    nodes = [node for node in ray.nodes() if node["Alive"] and (not on_gpu or node["Resources"].get("GPU"))]
-    if not on_gpu and len(nodes) == 1:
-        return settled_precision("auto", torch.device("cpu"))
-    task = ray.remote(settled_precision)
-    told = [
-        task.options(
-            num_cpus=0,
-            num_gpus=SMALLEST_SHARE if on_gpu else 0,
-            scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False),
-        ).remote("auto", torch.device("cuda" if on_gpu else "cpu"))
-        for node in nodes
-    ]
-    return "bfloat16" if set(ray.get(told)) == {"bfloat16"} else "float32"
+def need_after(past: Past, foretold_bytes: int) -> GpuNeed:
+    """Of a GPU, what a trial needs: foretold, and corrected by what trials of earlier drivers took."""
+    need = GpuNeed(foretold_bytes)
+    for trial in past.used.trials:
+        if TAKEN in trial.row:
+            need.saw(trial.row[TAKEN], trial.row[FORETOLD])
+    return need
 
 
 def prepare_benchmarks(config: RunConfig, home: Home, console: Console) -> Benchmark:
@@ -302,12 +290,6 @@ def begin_run_folder(config: RunConfig, folder: RunFolder) -> None:
     """The resolved configuration, with which a search can be gone on with from here on."""
     folder.path.mkdir(parents=True, exist_ok=True)
     replace_text(folder.config, dump_run(config))
-
-
-def gpus_of_servers(config: RunConfig, nodes: Sequence[Mapping[str, Any]]) -> float:
-    """What memory servers hold of GPUs, on all nodes together."""
-    with_gpus = sum(node["Alive"] and node["Resources"].get("GPU", 0) > 0 for node in nodes)
-    return with_gpus * config.resources.server_gpus if config.sources else 0.0
 
 
 def note_provenance(

@@ -6,8 +6,10 @@ not running, and ends it in error, whatever `max_failures` allows.
 
 A second one: Tune listens for Ctrl-C and goes on listening when it has ended, so that the next would not be heard.
 
-And what Tune has no hook for: what a trial asks of Ray is decided when it begins to wait, and again while it waits; and
-whether a trial that failed is worth another try.
+And what Tune has no hook for: what a trial asks of Ray is decided when it begins to wait, and again while it waits;
+whether a trial that failed is worth another try; and as many trials may begin at once as its searcher allows by now.
+
+A third: Tune looks through all trials, also those that have ended, for the next one to run.
 """
 
 import contextlib
@@ -19,8 +21,11 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 from unittest import mock
 
+from ray.tune import PlacementGroupFactory
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
+
+from platform.tuning.living import Living
 
 RECONSIDER_S = 1.0  # what those ask for that wait
 
@@ -28,11 +33,8 @@ RECONSIDER_S = 1.0  # what those ask for that wait
 class Placing(Protocol):
     """Decides what trials ask of Ray, and which are tried again."""
 
-    def place(self, trial: Trial) -> None:
-        """Sets what a trial asks for that begins to wait."""
-
-    def is_misplaced(self, trial: Trial) -> bool:
-        """Should a trial that waits ask for something else by now?"""
+    def place(self, trial: Trial, *, waits: bool) -> PlacementGroupFactory:
+        """What it asks for. One that `waits` has asked, and no node had room for it."""
 
     def told(self, trial: Trial, error: Exception) -> Exception:
         """What Tune is told of a failure, before it decides."""
@@ -40,40 +42,71 @@ class Placing(Protocol):
 
 class _Repaired(TuneController):
     placing: Placing | None = None
-    _reconsidered = 0.0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._living = Living()
+        self._reconsidered = 0.0
+        self._without_room: set[Trial] = set()  # when they were last reconsidered
+        super().__init__(*args, **kwargs)
+
+    def _wrapped(self) -> Any:
+        """What a scheduler sees."""
+        wrapped = super()._wrapped()
+        wrapped.get_trials = lambda: self._living.of(self._trials)
+        return wrapped
 
     def add_trial(self, trial: Trial) -> None:
         super().add_trial(trial)
         self._place(trial)
 
     def _set_trial_status(self, trial: Trial, status: str) -> None:
+        waited = trial.status == Trial.PENDING
         super()._set_trial_status(trial, status)
-        self._place(trial)
+        if not waited:
+            self._place(trial)
 
     def _place(self, trial: Trial) -> None:
         """One that is staged has asked already."""
         if self.placing is not None and trial.status == Trial.PENDING and trial not in self._staged_trials:
-            # Tune looks for waiting trials by what they ask for.
-            self._resources_to_pending_trials[trial.placement_group_factory].discard(trial)
-            self.placing.place(trial)
-            self._resources_to_pending_trials[trial.placement_group_factory].add(trial)
+            self._ask(trial, self.placing.place(trial, waits=False))
+
+    def _ask(self, trial: Trial, what: PlacementGroupFactory) -> None:
+        """Tune looks for waiting trials by what they ask for."""
+        self._resources_to_pending_trials[trial.placement_group_factory].discard(trial)
+        trial.update_resources(what)
+        self._resources_to_pending_trials[what].add(trial)
 
     def _maybe_add_actors(self) -> None:
-        """Before trials are staged, those that are and should ask for something else take back what they asked for."""
         if self.placing is not None and time.monotonic() - self._reconsidered > RECONSIDER_S:
             self._reconsidered = time.monotonic()
-            for trial in [each for each in self._staged_trials if each not in self._resetting_trials]:
-                if self.placing.is_misplaced(trial):
-                    self._unstage(trial)
+            self.update_max_pending_trials()
+            self._reconsider(self.placing)
         super()._maybe_add_actors()
+
+    def _reconsider(self, placing: Placing) -> None:
+        """Trials that are staged and should ask for something else by now take back what they asked for."""
+        before, self._without_room = (
+            self._without_room,
+            {each for each in self._staged_trials if self._has_no_room(each)},
+        )
+        for trial in before & self._without_room:
+            if (what := placing.place(trial, waits=True)) != trial.placement_group_factory:
+                self._unstage(trial)
+                self._ask(trial, what)
+                self._pending_trials_list.insert(0, trial)
+
+    def _has_no_room(self, trial: Trial) -> bool:
+        """Not so where its process begins, or is made ready for it."""
+        if trial in self._resetting_trials:
+            return False
+        actor = self._trial_to_actor.get(trial)
+        return actor is None or actor in self._actor_manager.pending_actors
 
     def _unstage(self, trial: Trial) -> None:
         if (actor := self._trial_to_actor.pop(trial, None)) is not None:
             self._actor_to_trial.pop(actor)
             self._remove_actor(tracked_actor=actor)
         self._unstage_trial_with_resources(trial)
-        self._place(trial)
-        self._pending_trials_list.insert(0, trial)
 
     def _trial_task_failure(self, trial: Trial, exception: Exception) -> Any:
         if trial in self._resetting_trials:

@@ -6,6 +6,8 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
+
 from platform.memory.server import Serving
 
 PREAMBLE = """
@@ -129,5 +131,68 @@ def test_servers_end_with_a_driver_that_is_killed_while_the_cluster_goes_on(serv
         while Path(f"/proc/{server}").exists():  # the test's own timeout ends it
             time.sleep(0.1)
         assert ray.get(on(HEAD, 1, lambda: True))  # the share it had is free again
+        """,
+    )
+
+
+LOSING = """
+import threading
+from ray.util.placement_group import placement_group_table
+
+def lose_while_its_server_begins(raylet, node):
+    def begins():
+        return any(
+            room["state"] == "CREATED" and node in room["bundles_to_node_id"].values()
+            for room in placement_group_table().values()
+        )
+
+    def lose():
+        while not begins():
+            time.sleep(0.01)
+        cluster.remove_node(raylet, allow_graceful=False)
+
+    threading.Thread(target=lose).start()
+
+def rooms():
+    return sum(room["state"] != "REMOVED" for room in placement_group_table().values())
+"""
+
+
+@pytest.mark.timeout(240)  # twice a lost node is looked for, after 10 s each
+def test_a_node_that_is_lost_while_its_server_begins_is_waited_for_no_longer(serving: Serving, tmp_path: Path) -> None:
+    """At the start, and of a node that joins; what was reserved there is given back."""
+    run(
+        serving,
+        tmp_path,
+        LOSING
+        + textwrap.dedent("""
+        from platform.memory.coordinator import Servers
+
+        raylet, node = add_node()
+        lose_while_its_server_begins(raylet, node)
+        coordinator, without = start_servers(serving)
+        assert without == []
+        assert ray.get(coordinator.counts.remote()) == {HEAD: 1}
+        assert rooms() == 1
+
+        raylet, node = add_node()
+        lose_while_its_server_begins(raylet, node)
+        Servers(coordinator).start_on(node)
+        assert ray.get(coordinator.counts.remote()) == {HEAD: 1}
+        assert rooms() == 1
+        """),
+    )
+
+
+def test_at_the_start_only_the_given_nodes_get_servers(serving: Serving, tmp_path: Path) -> None:
+    """One of them is gone already."""
+    run(
+        serving,
+        tmp_path,
+        """
+        _, late = add_node()
+        coordinator, without = start_servers(serving, [HEAD, "a" * 56])
+        assert without == []
+        assert ray.get(coordinator.counts.remote()) == {HEAD: 1}
         """,
     )

@@ -1,7 +1,9 @@
 """A search's cost is what was measured, multiplied out: more nodes, fewer waves of trials, the same memory on each."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,6 +11,7 @@ import torch
 from platform.config.home import Home
 from platform.config.run import RunConfig
 from platform.sizing.estimate import Costs, Node, foretell, measure_costs
+from platform.tuning.gpu_need import foretold
 from platform.tuning.plan import SearchPlan, source_networks
 
 Config = Callable[..., RunConfig]
@@ -42,6 +45,27 @@ def test_nodes_beyond_the_last_trial_help_no_more(plan: SearchPlan) -> None:
     three, many = (foretell(plan, COSTS, NODE, count) for count in (3, 30))
     assert three.at_once == many.at_once == 6
     assert three.wall_s == many.wall_s
+
+
+def test_trials_that_share_a_gpu_run_at_once(plan: SearchPlan) -> None:
+    node = Node(cores=4, gpus=1, store_bytes=10**9, gpu_bytes=80 * 10**9, need_bytes=20 * 10**9)
+    alone, shared = (foretell(plan, COSTS, each, 2) for each in (replace(node, need_bytes=None), node))
+    assert (alone.at_once, shared.at_once) == (2, 6)
+    assert shared.parts_s["training"] == alone.parts_s["training"] / 3
+
+
+@pytest.mark.parametrize(("asked", "follows"), [("auto", True), ("0.5", False)])
+def test_what_a_trial_takes_of_this_machines_gpus_is_foretold_where_its_share_follows_from_that(
+    tiny_home: Home, tiny_config: Config, monkeypatch: pytest.MonkeyPatch, asked: str, follows: bool
+) -> None:
+    """The GPUs are pretended."""
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda n: SimpleNamespace(total_memory=(n + 1) * 10**9))
+    config = tiny_config(f"resources.gpus_per_trial={asked}", "training.precision=float32")
+    node = Node.here(config, tiny_home)
+    need_bytes, _ = foretold(config, source_networks(config, tiny_home), channels=1)
+    assert node.gpus == 2
+    assert (node.gpu_bytes, node.need_bytes) == ((10**9, need_bytes) if follows else (None, None))
 
 
 def test_what_a_store_cannot_hold_is_computed_in_every_epoch_of_every_trial(plan: SearchPlan) -> None:

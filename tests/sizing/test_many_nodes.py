@@ -23,7 +23,7 @@ from platform.sizing.many_nodes import (
     work_of,
 )
 from platform.sizing.simulation import Demand, Work
-from platform.tuning.plan import SearchPlan, StepCost
+from platform.tuning.plan import SearchPlan, StepCost, share_text
 
 Config = Callable[..., RunConfig]
 COSTS = Costs(step_s=1.0, block_s={"one": 2.0, "two": 3.0}, evaluation_s=0.5, orchestration_s=0.25)
@@ -68,6 +68,24 @@ def test_nodes_bring_less_each_once_the_driver_is_full(plan: SearchPlan) -> None
     assert efficiency(few, one) > 0.95
     assert efficiency(many, one) < 0.5
     assert few.trials_an_hour < many.trials_an_hour < 3600 / work.demand(1).thread * 1.01
+
+
+@pytest.mark.parametrize("gpus", [1, 2])
+def test_trials_share_the_gpus_of_a_node_as_a_search_would_have_them(plan: SearchPlan, gpus: int) -> None:
+    """Each takes 2 GB of 80; there are processors for fewer."""
+    shared = Node(cores=17, gpus=gpus, store_bytes=10**9, gpu_bytes=80 * 10**9, need_bytes=2 * 10**9)
+    told = share_text(plan.config, 2 * 10**9, 80 * 10**9, num_gpus=gpus, num_cpus=17)
+    assert f"{places_of(shared, plan.config)} trials at once" in told
+    assert places_of(shared, plan.config) == 16
+    first, _ = dry_run_lines(plan, StepCost(seconds=1.0, timed_clips=4), shared)
+    assert "16 trials at once on each, were they as fast as one alone on its GPU" in first
+
+
+def test_a_dry_run_says_that_no_trial_fits_a_gpu_of_this_machine(plan: SearchPlan) -> None:
+    small = Node(cores=8, gpus=1, store_bytes=10**9, gpu_bytes=10**9, need_bytes=2 * 10**9)
+    (line,) = dry_run_lines(plan, StepCost(seconds=1.0, timed_clips=4), small)
+    assert line.startswith("nodes      a trial needs about 2 GB of a GPU's memory")
+    assert line.endswith("Lower training.batch_size, or set resources.gpus_per_trial.")
 
 
 def test_the_sentence_names_who_is_full_first_and_who_would_be_next(plan: SearchPlan) -> None:

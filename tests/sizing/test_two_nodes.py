@@ -1,6 +1,8 @@
 """Two nodes are two: each has its own core and servers, and nobody else's Ray is touched."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,13 +41,23 @@ def test_a_users_own_cluster_is_not_forgotten(tmp_path: Path, monkeypatch: pytes
     note = tmp_path / "ray" / "ray_current_cluster"
     note.parent.mkdir()
     note.write_text("192.0.2.1:6379")
-    seen = in_fresh_process(_nodes_seen)
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    seen, refused = in_fresh_process(_seen_and_refused)
     assert seen == [1.0]
+    assert "AuthToken" in refused or "Unauthenticated" in refused
     assert note.read_text() == "192.0.2.1:6379"
 
 
-def _nodes_seen() -> list[float]:
+def _seen_and_refused() -> tuple[list[float], str]:
+    """The cores of its nodes, and what somebody is told who joins without its token."""
     import ray
 
     with own_nodes(1):
-        return [node["Resources"]["CPU"] for node in ray.nodes()]
+        joins = f"import ray; ray.init({ray.get_runtime_context().gcs_address!r})"
+        environment = os.environ | {"RAY_AUTH_MODE": "disabled"}
+        stranger = subprocess.Popen([sys.executable, "-c", joins], env=environment, stderr=subprocess.PIPE, text=True)
+        assert stranger.stderr is not None
+        refused = next((line for line in stranger.stderr if "AuthToken" in line or "Unauthenticated" in line), "")
+        stranger.kill()
+        stranger.wait()
+        return [node["Resources"]["CPU"] for node in ray.nodes()], refused

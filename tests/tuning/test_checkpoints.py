@@ -116,6 +116,19 @@ def test_what_is_dropped_is_there_until_what_replaces_it_was_uploaded(saved: Sav
     assert saved.trial_ids() == set()
 
 
+def test_what_the_uploaded_state_tells_is_kept_however_far_the_trial_is_by_then(saved: SavedTrials) -> None:
+    """Epochs end while an upload goes on, and the driver may die right after it."""
+    made = [save(saved, f"checkpoint_{number:06d}", number) for number in range(6)]
+    saved.drop_older(made[-1])
+    for number in range(6, 10):
+        save(saved, f"checkpoint_{number:06d}", number)
+    upload(saved)
+    assert names(saved) == [f"checkpoint_{number:06d}" for number in range(4, 10)]
+    saved.drop_older(saved.of(TRIAL)[-1])
+    upload(saved)
+    assert names(saved) == ["checkpoint_000008", "checkpoint_000009"]
+
+
 def test_a_trial_sees_the_sign_and_saves_itself_where_it_stands(saved: SavedTrials, training: TrainingRun) -> None:
     assert not saved.winds_down()
     saved.folder.path.mkdir(exist_ok=True)

@@ -13,12 +13,15 @@ from platform.config.errors import UserError
 from platform.config.run import RunConfig
 from platform.config.search import ResourcesConfig
 from platform.results.incidents import Journal, read_incidents
+from platform.results.progress import Running, RunningTrial
 from platform.tuning.gpu_classes import Asked, GpuClass, choose, room
 from platform.tuning.gpu_memory import GpuMemory
 from platform.tuning.gpu_need import GpuNeed, foretold
 from platform.tuning.gpu_shares import GpuShares
 from platform.tuning.memory_limit import GpuIsFull
 from platform.tuning.resources import TrialResources
+from platform.tuning.resuming import Past
+from platform.tuning.stage import need_after
 from platform.tuning.trial import FORETOLD, TAKEN
 from tmu_models import ConvLSTMCell
 from tmu_models.families import FAMILIES
@@ -34,6 +37,16 @@ def test_the_need_follows_the_worst_that_was_seen_up_and_down() -> None:
     need.saw(3 * GIB, 2 * GIB)
     need.saw(1 * GIB, 2 * GIB)
     assert need.of() == 12 * GIB
+
+
+def test_what_trials_of_an_earlier_driver_took_counts_from_the_beginning() -> None:
+    row = {TAKEN: 3.0 * GIB, FORETOLD: 2.0 * GIB}
+    trials = (
+        RunningTrial(trial=0, id="00000", seed=1, settings={}, row=row),
+        RunningTrial(trial=1, id="00001", seed=1, settings={}),  # it had no epoch yet
+    )
+    assert need_after(Past(used=Running(trials=trials)), 8 * GIB).of() == 12 * GIB
+    assert need_after(Past(), 8 * GIB).of() == 8 * GIB
 
 
 def test_a_trial_that_lacked_memory_gets_twice_its_need_and_more_than_it_had() -> None:

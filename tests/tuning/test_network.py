@@ -15,13 +15,13 @@ from tests.hosts import Hosts
 
 TINY = Path(__file__).parents[1] / "fixtures" / "tiny.yaml"
 LONGEST_S = 200.0
-pytestmark = pytest.mark.timeout(300)  # two raylets, and workers that import torch
+pytestmark = pytest.mark.timeout(420)  # two raylets, and workers that import torch
 
 
-def begin(hosts: Hosts, run: RunFolder, *changes: str) -> "subprocess.Popen[str]":
+def begin(hosts: Hosts, run: RunFolder, *changes: str, on: int = 0) -> "subprocess.Popen[str]":
     sets = [part for change in ("search.asha=null", *changes) for part in ("--set", change)]
     command = ("-m", "platform.search", str(TINY), "--profile", "laptop", "--run-dir", str(run.path))
-    return hosts.on(0, *command, "--address", hosts.cluster, "--set", "resources.cpus_per_trial=0.9", *sets)
+    return hosts.on(on, *command, "--address", hosts.cluster, "--set", "resources.cpus_per_trial=0.9", *sets)
 
 
 def wait_until(has_come: Callable[[], bool], driver: "subprocess.Popen[str]") -> None:
@@ -34,6 +34,11 @@ def wait_until(has_come: Callable[[], bool], driver: "subprocess.Popen[str]") ->
 
 def both_train(run: RunFolder) -> bool:
     return sum(len(trial.curve) > 2 for trial in read_running(run.running).trials) == 2
+
+
+def known_epochs(run: RunFolder) -> int:
+    ended = read_results(run.results) if run.results.is_file() else []
+    return sum(record.epochs for record in ended) + sum(len(each.curve) for each in read_running(run.running).trials)
 
 
 def test_a_link_that_is_cut_and_mended_costs_no_trial(hosts: Hosts, tmp_path: Path) -> None:
@@ -57,3 +62,52 @@ def test_a_link_that_is_cut_and_mended_costs_no_trial(hosts: Hosts, tmp_path: Pa
     records = read_results(run.results)
     assert [(record.state, record.epochs) for record in records] == [("finished", 30)] * 6
     assert 1 <= sum(record.restarts for record in records) <= 2
+
+
+def test_a_slow_link_costs_no_trial(hosts: Hosts, tmp_path: Path) -> None:
+    hosts.slow(1, megabits=10)
+    before, run = hosts.carried(1), RunFolder(tmp_path / "r")
+    driver = begin(hosts, run, "search.trials=4", "training.epochs=8")
+    wait_until(lambda: both_train(run), driver)
+    out, err = driver.communicate(timeout=LONGEST_S)
+    assert driver.returncode == 0, out + err
+    records = read_results(run.results)
+    assert [(record.state, record.epochs, record.restarts) for record in records] == [("finished", 8, 0)] * 4
+    assert read_incidents(run.incidents) == []
+    assert hosts.carried(1) > before + 1_000_000
+
+
+def test_a_head_that_comes_back_costs_no_trial(network: Hosts, tmp_path: Path) -> None:
+    network.start_redis()
+    network.start_ray(0, cores=0)
+    network.wait_for(1)
+    network.start_ray(1, cores=2)
+    network.wait_for(2)
+    run = RunFolder(tmp_path / "r")
+    driver = begin(network, run, "search.trials=4", "training.epochs=30", on=1)
+    wait_until(lambda: both_train(run), driver)
+    network.kill_ray(0)
+    time.sleep(5)
+    epochs = known_epochs(run)
+    network.start_ray(0, cores=0)
+    wait_until(lambda: known_epochs(run) > epochs, driver)
+    network.wait_for(2)
+    out, err = driver.communicate(timeout=LONGEST_S)
+    assert driver.returncode == 0, out + err
+    records = read_results(run.results)
+    assert [(record.state, record.epochs, record.restarts) for record in records] == [("finished", 30, 0)] * 4
+
+
+def test_an_autoscaler_makes_room_for_as_many_trials_as_are_wanted_and_takes_it_back(
+    network: Hosts, tmp_path: Path
+) -> None:
+    network.start_autoscaler()
+    network.wait_for(1)
+    run = RunFolder(tmp_path / "r")
+    wanted = ("resources.trials_at_once=2", "resources.wait_minutes=3")
+    driver = begin(network, run, "search.trials=4", "training.epochs=60", *wanted)
+    wait_until(lambda: both_train(run), driver)
+    out, err = driver.communicate(timeout=LONGEST_S)
+    assert driver.returncode == 0, out + err
+    assert [(record.state, record.restarts) for record in read_results(run.results)] == [("finished", 0)] * 4
+    network.wait_for(1)

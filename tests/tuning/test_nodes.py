@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from platform.results.run_folder import RunFolder
+from platform.storage.storage import Storage
+from platform.tuning.nodes import NodeCheck, _asker, _differences
 from tests.environments import environment_without_us
-
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can hide a folder from one raylet")
 
 ASKING = """
 import sys
@@ -19,22 +20,24 @@ from pathlib import Path
 import ray
 from ray.cluster_utils import Cluster
 from platform.config.errors import UserError
+from platform.storage.storage import Storage
 from platform.tuning.nodes import Needed, NodeCheck
 
-temporary, folder, card, *starts = sys.argv[1:]
+temporary, folder, card, shared = sys.argv[1:]
 head = dict(num_cpus=1, object_store_memory=100_000_000, include_dashboard=False, temp_dir=temporary)
 cluster = Cluster(initialize_head=True, head_node_args=head)
 ray.init(address=cluster.address, log_to_driver=False)
-check = NodeCheck((Needed(Path(card), "Share TMU_HOME between the nodes."),), Path(folder))
-check.refuse_unfit()
+needed = Needed(Path(card), "Share TMU_HOME between the nodes.")
+check = NodeCheck((needed,), Path(folder), shared=Storage(shared))
+assert check.refuse_unfit() == {ray.get_runtime_context().get_node_id()}
 print("alone: fits", flush=True)
 print(cluster.address, flush=True)
 for line in sys.stdin:
     while len([node for node in ray.nodes() if node["Alive"]]) < int(line):
         pass
     try:
-        check.refuse_unfit()
-        print("fits")
+        passed = check.refuse_unfit()
+        print("fits" if passed == {node["NodeID"] for node in ray.nodes() if node["Alive"]} else "passed over")
     except UserError as error:
         print(str(error).replace("\\n", " | "))
     sys.stdout.flush()
@@ -48,12 +51,14 @@ class Asking:
         self.folder, self.card = folder, folder / "card.json"
         folder.mkdir()
         self.card.write_text("{}")
+        self.shared = (folder / "published").as_uri()
+        (folder / "published").mkdir()
         self.temporary = temporary
         (Path(temporary) / "ray").mkdir()
         self._environment = os.environ | {"RAY_TMPDIR": temporary}
         self._raylets: list[subprocess.Popen[bytes]] = []
         self._driver = subprocess.Popen(
-            [sys.executable, "-c", ASKING, temporary, str(folder), str(self.card)],
+            [sys.executable, "-c", ASKING, temporary, str(folder), str(self.card), self.shared],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -105,6 +110,7 @@ def asking(tmp_path: Path) -> Iterator[Asking]:
             asking.end()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can hide a folder from one raylet")
 @pytest.mark.timeout(240)
 def test_a_node_that_lacks_the_package_its_version_or_the_files_is_named_with_the_repair(
     asking: Asking, tmp_path: Path
@@ -126,7 +132,22 @@ def test_a_node_that_lacks_the_package_its_version_or_the_files_is_named_with_th
     told = asking.told_with("unshare", "-m", "sh", "-c", hide, "-", sys.executable)
     assert f"does not see {asking.card}. Share TMU_HOME between the nodes." in told
     assert f"the run folder {asking.folder} is not seen. Give a --run-dir on a file system that all nodes" in told
+    assert f"cannot read {asking.shared}, which TMU_REMOTE names (" in told
 
     lock = f'mount --bind {asking.folder} {asking.folder} && mount -o remount,ro,bind {asking.folder} && exec "$@"'
     told = asking.told_with("unshare", "-m", "sh", "-c", lock, "-", sys.executable)
     assert f"the run folder {asking.folder} cannot be written to (Read-only file system)" in told
+
+
+def test_a_node_that_cannot_read_what_is_published_is_told_the_repair(remote: str, tmp_path: Path) -> None:
+    """From S3. Where this machine cannot either, no node is to blame."""
+    Storage(remote).write("bank/one/card.json", b"{}")
+    (tmp_path / "run").mkdir()
+    check = NodeCheck.of_run(RunFolder(tmp_path / "run"), (), remote)
+    ask = _asker()
+    mine, unfit = ask([], None, None, remote), ask([], None, None, remote.replace("bucket-", "no-bucket-"))
+    assert list(_differences(mine, mine, check)) == []
+    assert list(_differences(unfit, unfit, check)) == []
+    (fault,) = _differences(mine, unfit, check)
+    assert fault.startswith(f"cannot read {check.shared}, which TMU_REMOTE names (")
+    assert "Start its Ray with the credentials of that storage in the environment" in fault

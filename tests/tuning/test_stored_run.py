@@ -2,6 +2,7 @@
 
 import signal
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,9 @@ from platform.results.claim import CLAIM, Claim, read_claim
 from platform.results.opened import open_run
 from platform.results.run_folder import RunFolder, new_run_folder
 from platform.results.stored_run import Heard, fetch_run, fetched_run, fetched_trial, run_at
+from platform.storage.storage import Storage
 from platform.tuning import claiming
+from platform.tuning.checkpoints import SavedTrials
 from platform.tuning.driver import driving, stop
 from platform.tuning.mirror import Mirror
 from platform.tuning.nodes import NodeCheck, _asker, _differences
@@ -235,6 +238,41 @@ def test_a_driver_is_asked_to_end_from_another_machine(
         drive_while(here, claiming.STOP, b"")
     with pytest.raises(UserError, match="no search runs in s3://"):
         stop(elsewhere)
+
+
+def test_a_driver_is_heard_though_storage_was_away_as_it_began(
+    here: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert here.remote is not None
+    here.remote.write(claiming.STOP, b"")  # which nobody heard, and which is not meant for this driver
+    monkeypatch.setattr(claiming, "BEAT_S", 0.1)
+    delete = Storage.delete
+
+    def is_away(storage: Storage, path: str) -> None:
+        if threading.current_thread().name == "claim":
+            raise UserError("it is away")
+        delete(storage, path)
+
+    monkeypatch.setattr(Storage, "delete", is_away)
+    with driving(here):
+        ends = time.monotonic() + 10
+        while (claim := read_claim(here.remote)) is None or claim.beats < 3:
+            assert time.monotonic() < ends
+            time.sleep(0.1)
+
+
+def test_the_sign_that_an_earlier_driver_set_is_not_there_for_the_next(here: RunFolder, elsewhere: RunFolder) -> None:
+    here.confirm.mkdir()
+    for run in (here, here.confirmation):
+        run.winding_down.touch()
+    uploaded(here)
+    assert SavedTrials(elsewhere).winds_down()
+    fetch_run(elsewhere)
+    for folder in (elsewhere, here):
+        with driving(folder):
+            assert not SavedTrials(folder).winds_down()
+            assert not SavedTrials(folder.confirmation).winds_down()
+        assert not SavedTrials(folder).winds_down()
 
 
 def test_a_node_that_cannot_write_there_is_told_the_repair(here: RunFolder, uri: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from ray import tune
+from ray.tune.search import ConcurrencyLimiter, Searcher
 
 from platform.tuning.tune_repair import repaired_tune
 
@@ -72,12 +73,9 @@ class ElsewhereFirst:
     def __init__(self) -> None:
         self.asked: list[dict[str, float]] = []
 
-    def place(self, trial: Any) -> None:
-        self.asked.append({"CPU": 1.0, "nowhere": 1.0} if not self.asked else {"CPU": 1.0})
-        trial.update_resources(tune.PlacementGroupFactory([self.asked[-1]]))
-
-    def is_misplaced(self, trial: Any) -> bool:
-        return "nowhere" in trial.placement_group_factory.required_resources
+    def place(self, trial: Any, *, waits: bool) -> tune.PlacementGroupFactory:
+        self.asked.append({"CPU": 1.0} if waits else {"CPU": 1.0, "nowhere": 1.0})
+        return tune.PlacementGroupFactory([self.asked[-1]])
 
     def told(self, trial: Any, error: Exception) -> Exception:
         return error
@@ -92,4 +90,62 @@ def test_a_trial_that_waits_where_nothing_comes_is_sent_elsewhere(tmp_path: Path
     with repaired_tune(placing):
         results = tuner.fit()
     assert [result.metrics["score"] for result in results] == [1]
-    assert placing.asked == [{"CPU": 1.0, "nowhere": 1.0}, {"CPU": 1.0}]
+    assert placing.asked[:2] == [{"CPU": 1.0, "nowhere": 1.0}, {"CPU": 1.0}]
+
+
+class WaitsForOthers(Waits):
+    """Begins when two are there."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        (config["here"] / str(os.getpid())).touch()
+        ends = time.monotonic() + 30
+        while len(list(config["here"].iterdir())) < 2:
+            assert time.monotonic() < ends
+            time.sleep(0.05)
+
+
+class Widening(tune.Callback):
+    """Allows two trials at once when the first has been drawn."""
+
+    def __init__(self, limiter: ConcurrencyLimiter) -> None:
+        self._limiter = limiter
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        self._limiter.max_concurrent = 2
+
+
+class Draws(Searcher):
+    def __init__(self, config: dict[str, Any]) -> None:
+        super().__init__(metric="score", mode="max")
+        self._config = config
+
+    def suggest(self, trial_id: str) -> dict[str, Any]:
+        return self._config
+
+    def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None: ...
+
+
+class Anywhere:
+    def place(self, trial: Any, *, waits: bool) -> tune.PlacementGroupFactory:
+        return tune.PlacementGroupFactory([{"CPU": 0.5}])
+
+    def told(self, trial: Any, error: Exception) -> Exception:
+        return error
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_trials_begin_beside_each_other_when_there_is_room_for_more(tmp_path: Path) -> None:
+    (here := tmp_path / "here").mkdir()
+    limiter = ConcurrencyLimiter(Draws({"here": here}), max_concurrent=1)
+    tuner = tune.Tuner(
+        WaitsForOthers,
+        tune_config=tune.TuneConfig(num_samples=2, search_alg=limiter),
+        run_config=tune.RunConfig(name="trials", storage_path=str(tmp_path), verbose=0, callbacks=[Widening(limiter)]),
+    )
+    with repaired_tune(Anywhere()):
+        results = tuner.fit()
+    assert results.errors == []
+    assert len(list(here.iterdir())) == 2
