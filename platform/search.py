@@ -139,7 +139,7 @@ def search(
             )
         if warm_start is not None and not _is_found_everywhere(warm_start):
             raise UserError(
-                f"--warm-start {warm_start}: it is read on the cluster. Give an absolute path on a file system that its "
+                f"--warm-start {warm_start}: the cluster reads it. Give an absolute path on a file system that all its "
                 "nodes share, or a URI."
             )
         options = [part for each in overrides or () for part in ("--set", each)]

@@ -37,6 +37,11 @@ class Head:
         """Another raylet, of one CPU."""
         self._start(f"--address={self.gcs}", "--num-cpus=1")
 
+    def drive(self) -> None:
+        """A driver, and a worker for it, until the end."""
+        code = f"import ray, time; ray.init({self.gcs!r}); ray.get(ray.remote(time.sleep).remote(3600))"
+        self._run("-c", code)
+
     def search(self, *arguments: str, at: str | None = None, before: str = "") -> "subprocess.Popen[str]":
         """`at`: another way to the dashboard. `before`: what Python does first."""
         command = f"{before}\nimport runpy\nrunpy.run_module('platform.search', run_name='__main__', alter_sys=True)"
@@ -76,11 +81,14 @@ class Head:
             each.communicate(timeout=60)
 
     def _start(self, *options: str) -> None:
-        command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", *options]
-        command += ["--object-store-memory=100000000"]
-        command += [f"--dashboard-agent-listen-port={free_port()}"]  # which takes the job, and may be another Ray's
-        with (self._temporary / "start.log").open("ab") as log:
-            self._started.append(subprocess.Popen(command, env=self.environment, stdout=log, stderr=log))
+        agent = f"--dashboard-agent-listen-port={free_port()}"  # which takes the job, and may be another Ray's
+        memory = "--object-store-memory=100000000"
+        self._run("-m", "ray.scripts.scripts", "start", "--block", agent, memory, *options)
+
+    def _run(self, *arguments: str) -> None:
+        with (self._temporary / "started.log").open("ab") as log:
+            started = subprocess.Popen([sys.executable, *arguments], env=self.environment, stdout=log, stderr=log)
+        self._started.append(started)
 
 
 @contextlib.contextmanager

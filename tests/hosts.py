@@ -128,6 +128,12 @@ class Hosts:
         self._head["RAY_OVERRIDE_NODE_ID_FOR_TESTING"] = FAKE_HEAD_NODE_ID  # by which its provider knows the head
         self.start_ray(0, f"--autoscaling-config={AUTOSCALING}", cores=0)
 
+    def asked_of_autoscaler(self) -> list[str]:
+        """What it says that it was asked for, as it changed."""
+        (session,) = Path(self._temporary, "of-0").glob("session_2*")
+        log = (session / "logs" / "monitor.log").read_text()
+        return [lines.strip().partition("\n")[0] for lines in log.split("From request_resources:")[1:]]
+
     def start_redis(self) -> None:
         """On the head, which keeps there what the cluster knows."""
         options = {"port": str(REDIS), "bind": self.address(0), "save": "", "protected-mode": "no"}

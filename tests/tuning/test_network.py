@@ -98,9 +98,7 @@ def test_a_head_that_comes_back_costs_no_trial(network: Hosts, tmp_path: Path) -
     assert [(record.state, record.epochs, record.restarts) for record in records] == [("finished", 30, 0)] * 4
 
 
-def test_an_autoscaler_makes_room_for_as_many_trials_as_are_wanted_and_takes_it_back(
-    network: Hosts, tmp_path: Path
-) -> None:
+def test_an_autoscaler_is_asked_for_room_and_told_when_it_is_wanted_no_more(network: Hosts, tmp_path: Path) -> None:
     network.start_autoscaler()
     network.wait_for(1)
     run = RunFolder(tmp_path / "r")
@@ -110,4 +108,9 @@ def test_an_autoscaler_makes_room_for_as_many_trials_as_are_wanted_and_takes_it_
     out, err = driver.communicate(timeout=LONGEST_S)
     assert driver.returncode == 0, out + err
     assert [(record.state, record.restarts) for record in read_results(run.results)] == [("finished", 0)] * 4
-    network.wait_for(1)
+    asked = network.asked_of_autoscaler()
+    assert [f"{{'CPU': 0.9}}: {many} from request_resources()" in asked for many in (1, 2)] == [True, True]
+    ends = time.monotonic() + 20
+    while network.asked_of_autoscaler()[-1] != "(none)":  # of two nodes with one address it takes none back
+        assert time.monotonic() < ends
+        time.sleep(0.5)

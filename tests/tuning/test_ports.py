@@ -24,6 +24,7 @@ KNOWN = {
     ("gcs_server", "grpc"),
     ("raylet", "grpc"),
     ("worker", "grpc"),
+    ("driver", "grpc"),
     ("client server", "grpc"),
     ("agent", "grpc"),
     ("agent", "http"),
@@ -52,6 +53,7 @@ Port = tuple[str, str, str]  # process, what it speaks, address
 def head(tiny_home: Home) -> Iterator[Head]:
     with running_head(tiny_home) as head:
         head.join()
+        head.drive()
         yield head
 
 
@@ -61,10 +63,10 @@ def ports(head: Head) -> list[Port]:
     ends = time.monotonic() + 100
     while True:
         found = listening(head)
-        kinds = [port[:2] for port in found]
-        if kinds.count(("raylet", "grpc")) == 4 and kinds.count(("agent", "http")) >= 2 and ("worker", "grpc") in kinds:
+        kinds = {port[:2] for port in found}
+        if sum(name == "raylet" for name, *_ in found) == 4 and {("agent", "counters"), ("worker", "grpc")} <= kinds:
             return found
-        assert time.monotonic() < ends, found
+        assert time.monotonic() < ends, kinds
         time.sleep(1)
 
 
@@ -92,6 +94,7 @@ def name_of(process: psutil.Process) -> str:
         "runtime environments": "ray::RuntimeEnvAgent",
         "dashboard": "/dashboard.py ",
         "autoscaler": "/monitor.py ",
+        "driver": "ray.init",
         "worker": "ray::",
     }
     return next((name for name, part in names.items() if part in command), command)
