@@ -3,6 +3,7 @@
 import json
 import shlex
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -320,7 +321,7 @@ def _search(
     from platform.tuning.driver import driving, note_ray
     from platform.tuning.search_run import run_search
 
-    confirmed = None
+    go_on, confirmed = partial(_go_on, folder, address), None
     with driving(folder, console):
         with cluster(address, dashboard=ray_dashboard) as shown_at:
             note_ray(folder, shown_at)
@@ -332,25 +333,25 @@ def _search(
                     confirmed = run_confirmation(confirmation, home, console)
             except KeyboardInterrupt:
                 if folder.config.is_file():
-                    raise Interrupted(f"What was finished is kept. {_go_on(folder)}") from None
+                    raise Interrupted(f"What was finished is kept. {go_on()}") from None
                 raise
             except Exception as error:
                 if is_full_disk(error):
-                    raise DiskFull(_go_on(folder)) from error
+                    raise DiskFull(go_on()) from error
                 raise
         report = render_report(folder.path)
     ended = sum(record.state != "interrupted" for record in outcome.records)
     if outcome.ended == "interrupted":
-        raise Interrupted(f"{ended} trials had ended and are kept; what is known so far: {report}. {_go_on(folder)}")
+        raise Interrupted(f"{ended} trials had ended and are kept; what is known so far: {report}. {go_on()}")
     if outcome.ended == "budget":
         console.print(
             f"the budget was used up when {ended} of {config.search.trials} trials had ended. "
-            f"{_go_on(folder, ' --set search.budget.hours=...')}",
+            f"{go_on(' --set search.budget.hours=...')}",
             markup=False,
             soft_wrap=True,
         )
     if outcome.best is None and outcome.ended == "budget":
-        raise UserError(f"no trial came to a score. {_go_on(folder, ' --set search.budget.hours=...')}")
+        raise UserError(f"no trial came to a score. {go_on(' --set search.budget.hours=...')}")
     if outcome.best is None:
         raise UserError(f"no trial came to a score: {failure_text(outcome.records)}. See {report}")
     if failures := failure_text(outcome.records):
@@ -360,11 +361,12 @@ def _search(
     for line in closing_lines(outcome.best, folder, outcome.records):
         console.print(line, soft_wrap=True)
     if confirmed not in (None, "whole"):
-        raise Interrupted(f"The search is whole, its confirmation is not. {_go_on(folder)}")
+        raise Interrupted(f"The search is whole, its confirmation is not. {go_on()}")
 
 
-def _go_on(folder: RunFolder, options: str = "") -> str:
-    return f"Go on with `python -m platform.search --resume {shlex.quote(folder.address)}{options}`"
+def _go_on(folder: RunFolder, address: str | None, options: str = "") -> str:
+    where = "" if address is None else f" --address {address}"
+    return f"Go on with `python -m platform.search --resume {shlex.quote(folder.address)}{where}{options}`"
 
 
 if __name__ == "__main__":
