@@ -22,7 +22,7 @@ from platform.results.driven import is_driven
 from platform.results.replacing import replace_text, replacing
 from platform.results.run_folder import RunFolder
 from platform.storage.fetching import locked
-from platform.storage.storage import Storage, is_uri
+from platform.storage.storage import Storage, is_uri, without_slash
 
 URI = ".uri"  # in a working copy: that of its run
 LONGEST_URI_BYTES = 4096
@@ -46,7 +46,7 @@ def run_at(place: str | Path, home: Home) -> RunFolder:
     """
     if not is_uri(str(place)):
         return _run_of_copy(Path(place), home) or RunFolder(Path(place))
-    remote = Storage(str(place), "the run's URI")
+    remote = Storage(without_slash(str(place)), "the run's URI")
     name = str(remote).rpartition("/")[2] or "run"
     return RunFolder(home.runs / f"{name}-{hashlib.sha256(remote.uri.encode()).hexdigest()[:8]}", remote)
 

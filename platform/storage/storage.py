@@ -26,6 +26,12 @@ def is_uri(text: str) -> bool:
     return "://" in text
 
 
+def without_slash(place: str) -> str:
+    """A path or URI without a slash at its end, before what a URI says of how to connect: one place, one name."""
+    path, mark, how = place.partition("?")
+    return f"{path.rstrip('/')}{mark}{how}"
+
+
 @dataclass(frozen=True)
 class Storage:
     """The folder at `uri`. Paths below are within it, with `/` between their parts; "" is the folder itself.

@@ -30,6 +30,7 @@ from tenacity import (
 )
 
 from platform.config.errors import UserError
+from platform.storage.storage import without_slash
 from platform.tuning.cluster import quiet_libraries
 
 USUAL_PORT = 8265  # of Ray's dashboard, which takes jobs
@@ -48,10 +49,8 @@ class Job:
         """Raises UserError where no dashboard answers there, or it does not let us in."""
         quiet_libraries()
         logging.getLogger("ray.dashboard.modules.job.sdk").setLevel(logging.ERROR)
-        place, mark, how = run.partition("?")  # of a URI
-        place = place.rstrip("/")
-        self.address, self.run = address, f"{place}{mark}{how}"
-        name = re.sub(r"[^a-z0-9]+", "-", place.rpartition("/")[2].lower())
+        self.address, self.run = address, without_slash(run)
+        name = re.sub(r"[^a-z0-9]+", "-", self.run.partition("?")[0].rpartition("/")[2].lower())
         self._name = f"tmu-{name}-{hashlib.sha256(self.run.encode()).hexdigest()[:8]}"
         self._printed = 0  # characters of its log
         try:

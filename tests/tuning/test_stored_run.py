@@ -85,7 +85,7 @@ def drive_while(folder: RunFolder, path: str, content: bytes) -> None:
 
 def test_the_run_of_one_uri_has_one_working_copy_and_a_folder_none(uri: str, tmp_path: Path) -> None:
     home = Home(tmp_path)
-    assert run_at(uri, home) == run_at(uri, home)
+    assert run_at(uri, home) == run_at(uri, home) == run_at(uri.replace("kth?", "kth/?"), home)
     assert run_at(uri, home).path.parent == home.runs
     assert run_at(uri, home).path.name.startswith("kth-")
     assert run_at("runs/kth", home) == RunFolder(Path("runs/kth"))
