@@ -17,7 +17,8 @@ from tests.environments import environment_without_us
 from tmu_models.families import ENTRY_POINTS
 
 TINY = Path(__file__).parents[1] / "fixtures" / "tiny.yaml"
-pytestmark = pytest.mark.timeout(240)  # each starts a Ray of several raylets, and workers that import torch
+LONGEST_S = 420.0  # of a story
+pytestmark = pytest.mark.timeout(LONGEST_S + 60)  # each starts a Ray of several raylets, and workers that import torch
 
 # A cluster of one head with one core, and a search on it. What befalls it is told by `meanwhile`, in a thread.
 BEGINNING = """
@@ -87,7 +88,7 @@ def tell(tiny_home: Home, run: Path) -> Iterator[Tell]:
         def told(story: str) -> tuple[list[TrialRecord], list[Incident], str]:
             arguments = [sys.executable, "-c", BEGINNING + story]
             arguments += [str(TINY), str(tiny_home.root), str(folder.path), temporary]
-            ended = subprocess.run(arguments, capture_output=True, text=True, timeout=200)
+            ended = subprocess.run(arguments, capture_output=True, text=True, timeout=LONGEST_S)
             assert ended.returncode == 0, ended.stderr[-3000:]
             return read_results(folder.results), read_incidents(folder.incidents), ended.stdout
 
