@@ -1,15 +1,14 @@
-"""A repair of Tune: a trial whose worker dies while it is made ready for it (`reset`) goes on like any other.
+"""Repairs of Tune: a trial whose worker dies while it is made ready for it (`reset`) goes on like any other.
 
 Where a process is reused, Tune (Ray 2.55 to 2.60) hears of such a death twice: the process has failed, and so has the
 call that it was in. With the first word the trial is put back in the queue. The second finds it waiting there, which is
 not running, and ends it in error, whatever `max_failures` allows.
 
 A second one: Tune listens for Ctrl-C and goes on listening when it has ended, so that the next would not be heard.
+A third: it looks through all trials, also those that have ended, for the next one to run.
 
 And what Tune has no hook for: what a trial asks of Ray is decided when it begins to wait, and again while it waits;
 whether a trial that failed is worth another try; and as many trials may begin at once as its searcher allows by now.
-
-A third: Tune looks through all trials, also those that have ended, for the next one to run.
 """
 
 import contextlib
@@ -85,10 +84,8 @@ class _Repaired(TuneController):
 
     def _reconsider(self, placing: Placing) -> None:
         """Trials that are staged and should ask for something else by now take back what they asked for."""
-        before, self._without_room = (
-            self._without_room,
-            {each for each in self._staged_trials if self._has_no_room(each)},
-        )
+        before = self._without_room
+        self._without_room = {each for each in self._staged_trials if self._has_no_room(each)}
         for trial in before & self._without_room:
             if (what := placing.place(trial, waits=True)) != trial.placement_group_factory:
                 self._unstage(trial)
