@@ -1,5 +1,6 @@
 """`running.json`: the trials that run now, so that a search whose driver dies can go on with them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -72,9 +73,14 @@ class _Version(BaseModel):
     schema_version: int = 0
 
 
-def write_running(path: Path, running: Running) -> None:
-    """A reader sees the old file or the new one, and so does whoever comes after a loss of power."""
-    replace_text(path, running.model_dump_json())
+def write_running(path: Path, running: Running, texts: Mapping[int, str] = {}) -> None:
+    """A reader sees the old file or the new one, and so does whoever comes after a loss of power.
+
+    `texts`: JSON of trials that change no more, by their numbers, where it is known.
+    """
+    trials = (texts.get(trial.trial) or trial.model_dump_json() for trial in running.trials)
+    rest = running.model_dump_json(exclude={"trials"})
+    replace_text(path, f'{rest[:-1]},"trials":[{",".join(trials)}]}}')
 
 
 def read_running(path: Path) -> Running:

@@ -1,6 +1,7 @@
 """What the user watches: one table in a terminal, one line a finished trial elsewhere (a log file, CI)."""
 
 import time
+from itertools import islice
 from typing import Any
 
 from ray import tune
@@ -37,7 +38,7 @@ class LiveTable(tune.Callback):
         self.num_trials = num_trials
         self.console = console
         self._began = time.monotonic()
-        self._printed: set[int] = set()
+        self._num_printed = 0
         self._noted: set[str] = set()  # of trials, each said once
         self._live = (
             Live(console=console, refresh_per_second=4, get_renderable=self.render) if console.is_terminal else None
@@ -68,12 +69,12 @@ class LiveTable(tune.Callback):
                 self.console.print(Text.assemble(("note: ", "yellow"), note), soft_wrap=True)
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        if self._live is None and len(self.recorder.records) > len(self._printed):
-            new = sorted(set(self.recorder.records) - self._printed)
+        records = self.recorder.records  # in the order in which they ended
+        if self._live is None and len(records) > self._num_printed:
             progress = self.progress()
-            for number in new:
-                self._printed.add(number)
-                self.console.print(ended_line(progress, self.recorder.records[number]), soft_wrap=True)
+            for record in islice(records.values(), self._num_printed, None):
+                self.console.print(ended_line(progress, record), soft_wrap=True)
+            self._num_printed = len(records)
 
     def render(self) -> Group:
         """The table as it stands."""

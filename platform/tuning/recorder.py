@@ -38,7 +38,7 @@ CURVE = ("epoch", "steps", "train_loss", "distillation_loss", "mse", "ssim", "ps
 INTERRUPTED = "the search was interrupted while it ran"
 WRITE_RUNNING_S = 60.0  # at the least
 WRITTEN_AT_ONCE = 200  # rows: so long a table is written for every trial that ends
-PAUSE = 19  # a longer one is not written for so many times as long as that took: it takes a twentieth of the time
+PAUSE = 49  # a longer one is not written for so many times as long as that took: it takes a fiftieth of the time
 KEPT_CHECKPOINTS = 4  # of the trials that lead by the first objective
 
 
@@ -55,7 +55,7 @@ class _Begun:
     writer: SummaryWriter | None = None
     hangs: bool = False
     known: RunningTrial | None = None  # as it was last told, but for the time: so that not all are made anew each time
-    has_ended: bool = False
+    text: str | None = None  # of one that has ended and is in no table yet, as it stands in `running.json`
 
     def restart(self) -> None:
         """Its process died, and another takes its place."""
@@ -211,7 +211,8 @@ class Recorder(tune.Callback):
         running = {number: self._running_trial(begun) for number, begun in self._begun.items()}
         used = self._usage or self._past.used
         trials = tuple(trial for _, trial in sorted({**self._yet_to_go_on(), **running}.items()))
-        write_running(self.folder.running, Running(trials=trials, wall_s=used.wall_s, gpu_s=used.gpu_s))
+        texts = {number: begun.text for number, begun in self._begun.items() if begun.text is not None}
+        write_running(self.folder.running, Running(trials=trials, wall_s=used.wall_s, gpu_s=used.gpu_s), texts)
         self._written = time.monotonic()
 
     def _yet_to_go_on(self) -> dict[int, RunningTrial]:
@@ -234,7 +235,7 @@ class Recorder(tune.Callback):
                 spent_s=spent_s,
                 restarts=begun.restarts,
             )
-        elif not begun.has_ended:
+        elif begun.text is None:
             begun.known = begun.known.model_copy(update={"spent_s": spent_s})
         return begun.known
 
@@ -262,7 +263,7 @@ class Recorder(tune.Callback):
         begun.close()
         if state == "interrupted":
             return  # it stays among those that run, to be gone on with
-        self._ended[number], begun.has_ended = trial, True
+        self._ended[number], begun.text = trial, self._running_trial(begun).model_dump_json()
         self._settle(at_once=len(self.records) <= WRITTEN_AT_ONCE)
 
     def _settle(self, *, at_once: bool = False) -> None:

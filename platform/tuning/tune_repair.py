@@ -6,6 +6,7 @@ not running, and ends it in error, whatever `max_failures` allows.
 
 A second one: Tune listens for Ctrl-C and goes on listening when it has ended, so that the next would not be heard.
 A third: it looks through all trials, also those that have ended, for the next one to run.
+A fourth: it writes down all trials again and again, for a restoring of its own; runs are gone on with from our records.
 
 And what Tune has no hook for: what a trial asks of Ray is decided when it begins to wait, and again while it waits;
 whether a trial that failed is worth another try; and as many trials may begin at once as its searcher allows by now.
@@ -53,6 +54,11 @@ class _Repaired(TuneController):
         wrapped = super()._wrapped()
         wrapped.get_trials = lambda: self._living.of(self._trials)
         return wrapped
+
+    def checkpoint(self, force: bool = False, wait: bool = False) -> None:
+        """Once, at the end: Tune reads it then. Nobody else does."""
+        if force:
+            super().checkpoint(force=force, wait=wait)
 
     def add_trial(self, trial: Trial) -> None:
         super().add_trial(trial)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from ray import tune
+from ray.tune.execution.experiment_state import _ExperimentCheckpointManager
 from ray.tune.search import ConcurrencyLimiter, Searcher
 
 from platform.tuning.tune_repair import repaired_tune
@@ -37,8 +38,16 @@ class KilledInReset(tune.Trainable):
 
 
 @pytest.mark.usefixtures("local_ray")
-def test_a_trial_whose_reused_worker_dies_is_tried_again(tmp_path: Path) -> None:
+def test_a_trial_whose_reused_worker_dies_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mark = tmp_path / "mark"
+    written = []
+    write = _ExperimentCheckpointManager.sync_up_experiment_state
+
+    def noted(self: Any, save_fn: Any, force: bool = False, wait: bool = False) -> None:
+        written.append(force)
+        write(self, save_fn, force, wait)
+
+    monkeypatch.setattr(_ExperimentCheckpointManager, "sync_up_experiment_state", noted)
     tuner = tune.Tuner(
         tune.with_resources(KilledInReset, {"cpu": 1}),
         param_space={"number": tune.grid_search([0, 1, 2]), "mark": str(mark)},
@@ -54,6 +63,7 @@ def test_a_trial_whose_reused_worker_dies_is_tried_again(tmp_path: Path) -> None
     assert mark.exists()
     assert results.errors == []
     assert sorted(result.metrics["score"] for result in results) == [0, 1, 2]
+    assert written == [True], "all trials are written down again and again"
 
 
 class Waits(tune.Trainable):
