@@ -14,7 +14,6 @@ from functools import cached_property
 from typing import Any
 
 import torch
-from torch._dynamo.exc import TorchDynamoException
 
 from platform.benchmarks.blocks import ClipBlocks
 from platform.config.training import TrainingConfig
@@ -173,7 +172,7 @@ class TrainingRun:
         with self.computing():
             try:
                 loss, imitation = self._gradients(inputs)
-            except TorchDynamoException as error:  # what is compiled for the way back is compiled when it is gone
+            except torch._dynamo.exc.TorchDynamoException as error:  # what is compiled for the way back is compiled when it is gone
                 Fused.refuse(error)
                 loss, imitation = self._gradients(inputs)
         if self.plan.gradient_clip is not None:

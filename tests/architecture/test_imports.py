@@ -160,6 +160,16 @@ for module in {modules!r}:
     assert done.returncode == 0, done.stderr
 
 
+def test_a_trial_starts_without_what_only_a_look_at_results_needs() -> None:
+    """Each import is waited for by every process of a cluster."""
+    code = "import sys, platform.search, platform.tuning.trial; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    loaded = set(done.stdout.split())
+    assert "torch" in loaded
+    assert loaded & {"scipy.stats", "plotly", "skimage", "torch._dynamo.symbolic_convert", "matplotlib"} == set()
+
+
 @pytest.mark.parametrize("folder", ["platform", "tests", "search_spaces"])
 def test_folders_that_must_not_be_packages_have_no_init(folder: str) -> None:
     """`platform` would replace the standard library's module; test files share base names."""
