@@ -172,7 +172,7 @@ class TrainingRun:
         with self.computing():
             try:
                 loss, imitation = self._gradients(inputs)
-            except torch._dynamo.exc.TorchDynamoException as error:  # what is compiled for the way back is compiled when it is gone
+            except torch._dynamo.exc.TorchDynamoException as error:  # the way back is compiled when it is gone
                 Fused.refuse(error)
                 loss, imitation = self._gradients(inputs)
         if self.plan.gradient_clip is not None:

@@ -123,8 +123,8 @@ def run_trials(
     """Run what `searcher` suggests, under the live table; returns what was recorded. Ctrl-C ends it early.
 
     Tune calls `callbacks` after those that record and watch. What outlives a killed search are results, running
-    trials, checkpoints and the study, written as they come; Tune's snapshots, each of all trials, nobody reads: they
-    are throttled. `num_trials` counts those that ended in the `past`. `keep_all`: see Recorder.
+    trials, checkpoints and the study, written as they come. `num_trials` counts those that ended in the `past`.
+    `keep_all`: see Recorder.
     """
     config, resources, journal, roster = begun.plan.target.config, begun.resources, begun.journal, begun.roster
     recorder = Recorder(config, folder, past, journal, begun.usage, keep_all=keep_all)

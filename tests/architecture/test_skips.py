@@ -16,7 +16,7 @@ def outcome_of(test: str, folder: Path, **environment: str) -> subprocess.Comple
     shutil.copy(CONFTEST, folder)
     (folder / "test_it.py").write_text(test)
     command = [sys.executable, "-m", "pytest", "-q", "-W", "ignore", "-p", "no:cacheprovider", str(folder)]
-    clean = {name: value for name, value in os.environ.items() if name not in ("CI", "TMU_DATA")}
+    clean = {name: value for name, value in os.environ.items() if name not in ("CI", "TMU_DATA", "PYTEST_ADDOPTS")}
     return subprocess.run(command, cwd=folder, env={**clean, **environment}, capture_output=True, text=True, timeout=60)
 
 

@@ -74,7 +74,7 @@ def test_a_slow_link_costs_no_trial(hosts: Hosts, tmp_path: Path) -> None:
     records = read_results(run.results)
     assert [(record.state, record.epochs, record.restarts) for record in records] == [("finished", 8, 0)] * 4
     assert read_incidents(run.incidents) == []
-    assert hosts.carried(1) > before + 1_000_000
+    assert hosts.carried(1) > before + 500_000, "that link was not the way"
 
 
 def test_a_head_that_comes_back_costs_no_trial(network: Hosts, tmp_path: Path) -> None:
