@@ -1,6 +1,6 @@
 """`running.json`: the trials that run now, so that a search whose driver dies can go on with them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -73,18 +73,21 @@ class _Version(BaseModel):
     schema_version: int = 0
 
 
-def write_running(path: Path, running: Running, texts: Mapping[int, str] = {}) -> None:
+def write_running(path: Path, running: Running, others: Iterable[str] = ()) -> None:
     """A reader sees the old file or the new one, and so does whoever comes after a loss of power.
 
-    `texts`: JSON of trials that change no more, by their numbers, where it is known.
+    `others`: trials beside those of `running`, as JSON, which change no more.
     """
-    trials = (texts.get(trial.trial) or trial.model_dump_json() for trial in running.trials)
+    trials = ",".join((*others, *(trial.model_dump_json() for trial in running.trials)))
     rest = running.model_dump_json(exclude={"trials"})
-    replace_text(path, f'{rest[:-1]},"trials":[{",".join(trials)}]}}')
+    replace_text(path, f'{rest[:-1]},"trials":[{trials}]}}')
 
 
 def read_running(path: Path) -> Running:
-    """Nothing, where there is no file. Raises UserError for one that is damaged or of a later release."""
+    """Nothing, where there is no file; trials come by their numbers.
+
+    Raises UserError for one that is damaged or of a later release.
+    """
     try:
         content = read_bounded(path, LARGE_BYTES)
         version = parse_json(content, _Version).schema_version
@@ -95,4 +98,5 @@ def read_running(path: Path) -> Running:
         raise UserError(f"{path} cannot be read ({fault}). Delete it: its trials then begin anew.") from None
     if running is None:
         raise UserError(f"{path} was written by a later release. Update with `pip install -U transferable-memory`.")
-    return running
+    trials = sorted(running.trials, key=lambda trial: trial.trial)
+    return running.model_copy(update={"trials": tuple(trials)})

@@ -55,7 +55,6 @@ class _Begun:
     writer: SummaryWriter | None = None
     hangs: bool = False
     known: RunningTrial | None = None  # as it was last told, but for the time: so that not all are made anew each time
-    text: str | None = None  # of one that has ended and is in no table yet, as it stands in `running.json`
 
     def restart(self) -> None:
         """Its process died, and another takes its place."""
@@ -99,6 +98,7 @@ class Recorder(tune.Callback):
         }
         self._begun: dict[int, _Begun] = {}
         self._ended: dict[int, Any] = {}  # of them, Tune's: their records are in no table yet
+        self._ended_texts: dict[int, str] = {}  # the same, as they stand in `running.json`
         self._table_due = 0.0
         self._written = time.monotonic()  # what runs
 
@@ -208,11 +208,11 @@ class Recorder(tune.Callback):
         return reason
 
     def _write_running(self) -> None:
-        running = {number: self._running_trial(begun) for number, begun in self._begun.items()}
+        begun = {n: self._running_trial(each) for n, each in self._begun.items() if n not in self._ended}
         used = self._usage or self._past.used
-        trials = tuple(trial for _, trial in sorted({**self._yet_to_go_on(), **running}.items()))
-        texts = {number: begun.text for number, begun in self._begun.items() if begun.text is not None}
-        write_running(self.folder.running, Running(trials=trials, wall_s=used.wall_s, gpu_s=used.gpu_s), texts)
+        trials = (*self._yet_to_go_on().values(), *begun.values())
+        running = Running(trials=trials, wall_s=used.wall_s, gpu_s=used.gpu_s)
+        write_running(self.folder.running, running, self._ended_texts.values())
         self._written = time.monotonic()
 
     def _yet_to_go_on(self) -> dict[int, RunningTrial]:
@@ -235,7 +235,7 @@ class Recorder(tune.Callback):
                 spent_s=spent_s,
                 restarts=begun.restarts,
             )
-        elif begun.text is None:
+        elif begun.trial.config["trial"] not in self._ended:
             begun.known = begun.known.model_copy(update={"spent_s": spent_s})
         return begun.known
 
@@ -263,7 +263,8 @@ class Recorder(tune.Callback):
         begun.close()
         if state == "interrupted":
             return  # it stays among those that run, to be gone on with
-        self._ended[number], begun.text = trial, self._running_trial(begun).model_dump_json()
+        self._ended[number] = trial
+        self._ended_texts[number] = self._running_trial(begun).model_dump_json()
         self._settle(at_once=len(self.records) <= WRITTEN_AT_ONCE)
 
     def _settle(self, *, at_once: bool = False) -> None:
@@ -276,6 +277,7 @@ class Recorder(tune.Callback):
             del self._begun[number]
             self._note_checkpoint(trial, self.records[number])
         self._ended.clear()
+        self._ended_texts.clear()
         self._drop_checkpoints()
         self._write_running()
         ended = time.monotonic()
