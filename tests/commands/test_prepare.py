@@ -18,7 +18,7 @@ def prepare(*arguments: str | Path, home: Path, expect: int = 0) -> subprocess.C
         env={**os.environ, "TMU_HOME": str(home), "COLUMNS": "200"},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=600,
     )
     assert done.returncode == expect, done.stderr
     assert "Traceback" not in done.stderr

@@ -10,7 +10,7 @@ from platform.results.run_folder import RunFolder
 
 def report(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "platform.report", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=400)
 
 
 def test_it_writes_the_report_and_prints_its_path_and_nothing_else(tmp_path: Path) -> None:

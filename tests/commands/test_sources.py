@@ -24,7 +24,7 @@ def sources(home: Home, *arguments: str) -> tuple[int, str, str]:
         [sys.executable, "-m", "platform.sources", *arguments],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=400,
         env={**os.environ, "TMU_HOME": str(home.root)},
     )
     assert "Traceback" not in done.stdout + done.stderr, done.stderr
@@ -86,7 +86,7 @@ def test_a_name_that_is_taken_is_kept_unless_told_otherwise(tmp_path: Path) -> N
     assert sources(Home(tmp_path), *arguments, "--replace")[0] == 0
 
 
-@pytest.mark.timeout(150)  # pretrains two tiny sources
+@pytest.mark.timeout(900)  # pretrains two tiny sources
 def test_sources_are_ranked_once_they_are_pretrained(tiny_home: Home, tmp_path: Path) -> None:
     home = Home(tmp_path)
     (home.root / "benchmarks").symlink_to(tiny_home.benchmarks)
@@ -177,7 +177,7 @@ def test_clearing_asks_first(tmp_path: Path, answer: str, left: int) -> None:
         stdin=terminal,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=400,
         env={**os.environ, "TMU_HOME": str(home.root)},
     )
     os.close(keyboard)

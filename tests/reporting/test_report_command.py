@@ -24,7 +24,7 @@ def run(finished_run: RunFolder, tmp_path: Path) -> RunFolder:
 
 def report(run: Path, *options: str) -> subprocess.CompletedProcess[str]:
     command = [*AS_OTHERS, sys.executable, "-m", "platform.report", str(run), *options]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, timeout=400)
 
 
 def test_a_folder_that_may_not_be_written_is_told_with_the_way_to_read_it_all_the_same(run: RunFolder) -> None:

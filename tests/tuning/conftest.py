@@ -21,7 +21,7 @@ from platform.results.run_folder import RunFolder
 from platform.results.stored_run import run_at
 
 TINY = Path(__file__).parents[1] / "fixtures" / "tiny.yaml"
-LONGEST_S = 150.0
+LONGEST_S = 400.0
 
 
 @dataclass

@@ -26,6 +26,6 @@ with cluster(None):
 
 def test_the_death_of_a_worker_is_told_by_the_log_and_not_by_the_terminal(tmp_path: Path) -> None:
     log = tmp_path / "search.log"
-    done = subprocess.run([sys.executable, "-c", SCRIPT, str(log)], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", SCRIPT, str(log)], capture_output=True, text=True, timeout=400)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert "a trial died" in log.read_text()

@@ -18,7 +18,7 @@ SETTINGS = (
 )
 
 
-@pytest.mark.timeout(180)  # six trials on a real Ray take 15 s
+@pytest.mark.timeout(900)  # six trials on a real Ray take 15 s
 @pytest.mark.usefixtures("local_ray")
 def test_every_setting_is_trained_with_every_seed(
     tiny_home: Home, tiny_config: Callable[..., RunConfig], tmp_path: Path

@@ -180,13 +180,13 @@ def test_a_search_without_a_finished_trial_has_nothing_to_confirm(searched: RunF
     folder.config.write_bytes(searched.config.read_bytes())
     folder.provenance.write_bytes(searched.provenance.read_bytes())
     command = [sys.executable, "-m", "platform.confirm", str(folder.path)]
-    told = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    told = subprocess.run(command, capture_output=True, text=True, timeout=400)
     assert told.returncode == 2
     assert "no trial of" in told.stderr
     assert "--resume" in told.stderr
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_confirmation_that_is_killed_goes_on_with_the_search_that_began_it(begin: Begin) -> None:
     space = "search.space={sources: {subset: [one, two]}}"
     few = ("search.trials=3", "search.asha=null", "training.epochs=1", "confirm={seeds: 2, settings: 1}", space)

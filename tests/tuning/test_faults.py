@@ -21,7 +21,7 @@ from platform.tuning.search_run import run_search
 
 TINY = Path(__file__).parents[1] / "fixtures" / "tiny.yaml"
 Begin = Callable[..., Any]  # see conftest.py
-pytestmark = pytest.mark.timeout(300)  # searches in processes of their own, each of which starts a Ray
+pytestmark = pytest.mark.timeout(900)  # searches in processes of their own, each of which starts a Ray
 
 
 def test_a_trial_and_a_memory_server_that_are_killed_cost_no_trial(begin: Begin) -> None:

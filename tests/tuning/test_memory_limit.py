@@ -20,7 +20,7 @@ Config = Callable[..., RunConfig]
 
 
 @pytest.mark.usefixtures("local_ray")
-@pytest.mark.timeout(180)  # pretrains two sources, and starts a new worker after each failure
+@pytest.mark.timeout(900)  # pretrains two sources, and starts a new worker after each failure
 def test_trials_that_want_too_much_fail_with_their_needs_and_the_others_finish(
     tiny_home: Home, tiny_config: Config, tmp_path: Path
 ) -> None:

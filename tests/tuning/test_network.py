@@ -15,7 +15,7 @@ from tests.hosts import Hosts
 
 TINY = Path(__file__).parents[1] / "fixtures" / "tiny.yaml"
 LONGEST_S = 300.0  # of one part of a story, on a slow machine
-pytestmark = pytest.mark.timeout(600)  # two raylets, and workers that import torch
+pytestmark = pytest.mark.timeout(1200)  # two raylets, and workers that import torch
 
 
 def begin(hosts: Hosts, run: RunFolder, *changes: str, on: int = 0) -> "subprocess.Popen[str]":

@@ -32,13 +32,13 @@ print(settle_precision(config, on_gpu=True).training.precision)
 """
 
 
-@pytest.mark.timeout(120)  # a Ray of another shape, in a process of its own
+@pytest.mark.timeout(900)  # a Ray of another shape, in a process of its own
 def test_a_gpu_that_trials_of_another_search_hold_is_asked_all_the_same() -> None:
     """The GPU is pretended."""
     yaml = Path(__file__).parents[1] / "fixtures" / "tiny.yaml"
     with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True) as temporary:
         arguments = [sys.executable, "-c", HELD, str(yaml), temporary]
-        done = subprocess.run(arguments, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(arguments, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() in ("float32", "bfloat16")
 

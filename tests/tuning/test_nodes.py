@@ -111,7 +111,7 @@ def asking(tmp_path: Path) -> Iterator[Asking]:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can hide a folder from one raylet")
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 def test_a_node_that_lacks_the_package_its_version_or_the_files_is_named_with_the_repair(
     asking: Asking, tmp_path: Path
 ) -> None:

@@ -8,7 +8,7 @@ from platform.tuning.orchestration import orchestration_seconds
 
 
 @pytest.mark.usefixtures("local_ray")
-@pytest.mark.timeout(120)  # makes a stand-in, and starts workers twice
+@pytest.mark.timeout(900)  # makes a stand-in, and starts workers twice
 @pytest.mark.parametrize("at_once", [1, 2])
 def test_orchestration_is_what_a_search_takes_beyond_its_trials(
     at_once: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -45,7 +45,7 @@ OTHERS = (
 )
 NODE_ID = ("node_id", "ab" * 28)
 REFUSED = {"UNAUTHENTICATED", "UNIMPLEMENTED"}
-pytestmark = pytest.mark.timeout(300)  # a Ray with its dashboard and two raylets
+pytestmark = pytest.mark.timeout(900)  # a Ray with its dashboard and two raylets
 Port = tuple[str, str, str]  # process, what it speaks, address
 
 

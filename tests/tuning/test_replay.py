@@ -40,7 +40,7 @@ KINDS = (
 )
 
 # Two sources are pretrained, two workers started, five trials run: 10 s on a quiet machine for each precision.
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")

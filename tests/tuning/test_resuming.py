@@ -18,7 +18,7 @@ from platform.tuning.replay import replay
 
 Begin = Callable[..., Any]  # see conftest.py
 ONE_AT_A_TIME = ("resources.trials_at_once=1", "training.epochs=4", "search.trials=5", "search.startup_trials=2")
-pytestmark = pytest.mark.timeout(300)  # searches in processes of their own, each of which starts a Ray
+pytestmark = pytest.mark.timeout(900)  # searches in processes of their own, each of which starts a Ray
 
 
 def without_times(record: TrialRecord) -> dict:
@@ -72,12 +72,12 @@ def test_a_search_that_is_stopped_from_elsewhere_can_be_gone_on_with(begin: Begi
     assert "--stop r" in err
 
     command = [sys.executable, "-m", "platform.search", "--stop", str(search.run.path)]
-    stopped = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    stopped = subprocess.run(command, capture_output=True, text=True, timeout=400)
     assert stopped.returncode == 0, stopped.stderr
     code, _, err = search.end()
     assert code == 130
     assert f"python -m platform.search --resume {search.run.path}" in err
-    assert subprocess.run(command, capture_output=True, text=True, timeout=100).returncode == 2
+    assert subprocess.run(command, capture_output=True, text=True, timeout=400).returncode == 2
 
     assert len(begin(resume=True).ends_well()) == 4
     is_whole(search, 4)

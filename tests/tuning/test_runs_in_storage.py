@@ -26,7 +26,7 @@ from platform.tuning.replay import replay
 
 Begin = Callable[..., Any]  # see conftest.py
 ONE_AT_A_TIME = ("resources.trials_at_once=1", "training.epochs=4", "search.trials=3", "search.startup_trials=1")
-pytestmark = pytest.mark.timeout(400)  # searches in processes of their own, each of which starts a Ray
+pytestmark = pytest.mark.timeout(900)  # searches in processes of their own, each of which starts a Ray
 
 
 def without_times(record: TrialRecord) -> dict:

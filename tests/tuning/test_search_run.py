@@ -19,7 +19,7 @@ from platform.results.run_folder import RunFolder
 from platform.tuning.search_run import SearchOutcome, run_search
 
 Config = Callable[..., RunConfig]
-pytestmark = [pytest.mark.usefixtures("local_ray"), pytest.mark.timeout(180)]  # a search of four trials takes 15 s
+pytestmark = [pytest.mark.usefixtures("local_ray"), pytest.mark.timeout(900)]  # a search of four trials takes 15 s
 
 
 def run(config: RunConfig, path: Path, home: Home) -> tuple[SearchOutcome, list[TrialRecord], RunFolder]:

@@ -52,7 +52,7 @@ VARIABLE = "TMU_STUDY_URL"
 SHARED = StudyConfig(storage=f"${{{VARIABLE}}}")
 IN_DATABASE = f"study.storage=${{{VARIABLE}}}"
 QUICK = ("sources={}", "search.space={learning_rate: {float: [1e-3, 1e-2]}}", "search.asha=null", "training.epochs=5")
-pytestmark = pytest.mark.timeout(180)  # whole searches, a server away for seconds
+pytestmark = pytest.mark.timeout(900)  # whole searches, a server away for seconds
 
 
 @dataclass
@@ -521,7 +521,7 @@ def files_with(folder: Path, *secrets_: str) -> list[Path]:
     return [path for path in files if any(secret.encode() in path.read_bytes() for secret in secrets_)]
 
 
-@pytest.mark.timeout(300)  # two searches in processes of their own, each of which starts a Ray
+@pytest.mark.timeout(900)  # two searches in processes of their own, each of which starts a Ray
 def test_a_search_that_is_killed_without_its_server_goes_on_and_keeps_the_url_to_itself(
     server: Server, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:

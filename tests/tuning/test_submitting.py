@@ -26,7 +26,7 @@ from tests.heads import Head, port_of, running_head
 
 TINY = Path(__file__).parents[1] / "fixtures" / "tiny.yaml"
 LONGEST_S = 400.0
-pytestmark = pytest.mark.timeout(600)  # a Ray with its dashboard, and drivers one after another
+pytestmark = pytest.mark.timeout(1200)  # a Ray with its dashboard, and drivers one after another
 
 
 @pytest.fixture(scope="module")

@@ -51,7 +51,7 @@ def jobs(*settings: dict[str, Any]) -> list[Job]:
 
 
 @pytest.mark.usefixtures("local_ray")
-@pytest.mark.timeout(300)  # pretrains two sources, starts two workers, and compiles
+@pytest.mark.timeout(900)  # pretrains two sources, starts two workers, and compiles
 @pytest.mark.parametrize("how", ["precision=float32", "precision=bfloat16", "compile=true"])
 def test_a_trial_after_another_equals_itself_in_a_new_worker_bit_for_bit(
     tiny_home: Home, tiny_config: Config, tmp_path: Path, how: str
@@ -75,7 +75,7 @@ def test_a_trial_after_another_equals_itself_in_a_new_worker_bit_for_bit(
 
 
 @pytest.mark.usefixtures("local_ray")
-@pytest.mark.timeout(180)  # 20 trials
+@pytest.mark.timeout(900)  # 20 trials
 def test_a_worker_does_not_grow_from_trial_to_trial(tiny_home: Home, tiny_config: Config, tmp_path: Path) -> None:
     config, watch, chosen = tiny_config("resources.trials_at_once=1", "training.epochs=1"), Watch(), jobs(*[A, B] * 10)
     with stage(config, RunFolder(tmp_path / "stage"), tiny_home, QUIET) as begun:
