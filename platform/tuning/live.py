@@ -69,7 +69,7 @@ class LiveTable(tune.Callback):
                 self.console.print(Text.assemble(("note: ", "yellow"), note), soft_wrap=True)
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        records = self.recorder.records  # in the order in which they ended
+        records = self.recorder.records  # those of before by their numbers, then as they ended
         if self._live is None and len(records) > self._num_printed:
             progress = self.progress()
             for record in islice(records.values(), self._num_printed, None):

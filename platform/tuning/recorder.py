@@ -38,7 +38,9 @@ CURVE = ("epoch", "steps", "train_loss", "distillation_loss", "mse", "ssim", "ps
 INTERRUPTED = "the search was interrupted while it ran"
 WRITE_RUNNING_S = 60.0  # at the least
 WRITTEN_AT_ONCE = 200  # rows: so long a table is written for every trial that ends
-PAUSE = 49  # a longer one is not written for so many times as long as that took: it takes a fiftieth of the time
+# A longer one is not written for so many times as long as that took (0.25 s for 5,000 rows): it takes a fiftieth of the
+# time. Meanwhile those who look at the run see its last trials as running.
+PAUSE = 49
 KEPT_CHECKPOINTS = 4  # of the trials that lead by the first objective
 
 
@@ -97,8 +99,7 @@ class Recorder(tune.Callback):
             n: self._past.checkpoints[n] for n in self.records if n in self._past.checkpoints
         }
         self._begun: dict[int, _Begun] = {}
-        self._ended: dict[int, Any] = {}  # of them, Tune's: their records are in no table yet
-        self._ended_texts: dict[int, str] = {}  # the same, as they stand in `running.json`
+        self._ended: dict[int, tuple[Any, str]] = {}  # in no table yet: Tune's, with their texts in `running.json`
         self._table_due = 0.0
         self._written = time.monotonic()  # what runs
 
@@ -212,7 +213,7 @@ class Recorder(tune.Callback):
         used = self._usage or self._past.used
         trials = (*self._yet_to_go_on().values(), *begun.values())
         running = Running(trials=trials, wall_s=used.wall_s, gpu_s=used.gpu_s)
-        write_running(self.folder.running, running, self._ended_texts.values())
+        write_running(self.folder.running, running, (text for _, text in self._ended.values()))
         self._written = time.monotonic()
 
     def _yet_to_go_on(self) -> dict[int, RunningTrial]:
@@ -223,21 +224,26 @@ class Recorder(tune.Callback):
         return number in self._begun or (number in self.records and self.records[number].state != "interrupted")
 
     def _running_trial(self, begun: _Begun) -> RunningTrial:
-        spent_s = max(0.0, (datetime.datetime.now(datetime.UTC) - begun.started).total_seconds())
-        if begun.known is None:
-            begun.known = RunningTrial(
-                trial=begun.trial.config["trial"],
-                id=trial_folder(begun.trial),
-                seed=self._seed(begun.trial),
-                settings=begun.trial.config["settings"],
-                curve=tuple(begun.curve),
-                row=begun.row,
-                spent_s=spent_s,
-                restarts=begun.restarts,
-            )
-        elif begun.trial.config["trial"] not in self._ended:
-            begun.known = begun.known.model_copy(update={"spent_s": spent_s})
+        """For the thread that Tune calls."""
+        begun.known = self._as_it_stands(begun)
         return begun.known
+
+    def _as_it_stands(self, begun: _Begun) -> RunningTrial:
+        """Any thread may ask for it: nothing changes."""
+        known = begun.known
+        spent_s = max(0.0, (datetime.datetime.now(datetime.UTC) - begun.started).total_seconds())
+        if known is not None:
+            return known.model_copy(update={"spent_s": spent_s})
+        return RunningTrial(
+            trial=begun.trial.config["trial"],
+            id=trial_folder(begun.trial),
+            seed=self._seed(begun.trial),
+            settings=begun.trial.config["settings"],
+            curve=tuple(begun.curve),
+            row=begun.row,
+            spent_s=spent_s,
+            restarts=begun.restarts,
+        )
 
     def _seed(self, trial: Any) -> int:
         return int(trial.config.get("seed", trial_seed(self.config.search.seed, trial.config["trial"])))
@@ -252,19 +258,19 @@ class Recorder(tune.Callback):
 
     @property
     def running(self) -> list[RunningTrial]:
-        """The trials that have started and not ended, by their numbers."""
-        return [self._running_trial(begun) for n, begun in sorted(list(self._begun.items())) if n not in self._ended]
+        """The trials that have started and not ended, by their numbers. Any thread may ask."""
+        return [self._as_it_stands(begun) for n, begun in sorted(list(self._begun.items())) if n not in self._ended]
 
     def _end(self, trial: Any, state: TrialState, reason: str | None) -> None:
         number, begun = trial.config["trial"], self._begin(trial)
-        record = self.records[number] = self._running_trial(begun).as_record(state, reason, begun.started)
+        last = self._running_trial(begun)
+        record = self.records[number] = last.as_record(state, reason, begun.started)
         if begun.writer is not None and state != "interrupted":
             add_settings(begun.writer, record, self.config.search.space)
         begun.close()
         if state == "interrupted":
             return  # it stays among those that run, to be gone on with
-        self._ended[number] = trial
-        self._ended_texts[number] = self._running_trial(begun).model_dump_json()
+        self._ended[number] = (trial, last.model_dump_json())
         self._settle(at_once=len(self.records) <= WRITTEN_AT_ONCE)
 
     def _settle(self, *, at_once: bool = False) -> None:
@@ -273,11 +279,10 @@ class Recorder(tune.Callback):
         if not self._ended or not (at_once or began >= self._table_due):
             return
         self.write()
-        for number, trial in self._ended.items():
+        for number, (trial, _) in self._ended.items():
             del self._begun[number]
             self._note_checkpoint(trial, self.records[number])
         self._ended.clear()
-        self._ended_texts.clear()
         self._drop_checkpoints()
         self._write_running()
         ended = time.monotonic()

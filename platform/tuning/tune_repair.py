@@ -7,6 +7,7 @@ not running, and ends it in error, whatever `max_failures` allows.
 A second one: Tune listens for Ctrl-C and goes on listening when it has ended, so that the next would not be heard.
 A third: it looks through all trials, also those that have ended, for the next one to run.
 A fourth: it writes down all trials again and again, for a restoring of its own; runs are gone on with from our records.
+In the end it only looks whether there is such a file.
 
 And what Tune has no hook for: what a trial asks of Ray is decided when it begins to wait, and again while it waits;
 whether a trial that failed is worth another try; and as many trials may begin at once as its searcher allows by now.
@@ -45,6 +46,7 @@ class _Repaired(TuneController):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._living = Living()
+        self._is_written_down = False
         self._reconsidered = 0.0
         self._without_room: set[Trial] = set()  # when they were last reconsidered
         super().__init__(*args, **kwargs)
@@ -56,9 +58,13 @@ class _Repaired(TuneController):
         return wrapped
 
     def checkpoint(self, force: bool = False, wait: bool = False) -> None:
-        """Once, at the end: Tune reads it then. Nobody else does."""
-        if force:
+        if force or not self._is_written_down:
+            self._is_written_down = True
             super().checkpoint(force=force, wait=wait)
+
+    def _get_trial_checkpoints(self) -> dict[str, str]:
+        self._trials_to_cache.clear()
+        return {}
 
     def add_trial(self, trial: Trial) -> None:
         super().add_trial(trial)

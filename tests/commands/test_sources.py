@@ -94,7 +94,7 @@ def test_sources_are_ranked_once_they_are_pretrained(tiny_home: Home, tmp_path: 
     assert (code, f"python -m platform.pretrain {TINY}" in err) == (2, True)
     command = [sys.executable, "-m", "platform.pretrain", str(TINY)]
     subprocess.run(
-        command, env={**os.environ, "TMU_HOME": str(home.root)}, check=True, capture_output=True, timeout=100
+        command, env={**os.environ, "TMU_HOME": str(home.root)}, check=True, capture_output=True, timeout=400
     )
     code, out, _ = sources(home, "rank", str(TINY))
     assert code == 0

@@ -31,13 +31,18 @@ def recorder(tiny_config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     return Recorder(tiny_config(), RunFolder(tmp_path / "run"))
 
 
-def finish(recorder: Recorder, number: int) -> None:
-    """A trial starts, reports its last epoch with a checkpoint, and ends, as Tune tells it."""
+def begin(recorder: Recorder, number: int) -> Trial:
     storage = StorageContext(str(recorder.folder.path), "trials", trial_dir_name=f"{number:05d}")
     settings: dict[str, Any] = {"sources": [], "start": "scratch"}
     trial = Trial("", stub=True, config={"trial": number, "settings": settings}, storage=storage)
     Path(trial.local_path).mkdir(parents=True, exist_ok=True)
     recorder.on_trial_start(0, [trial], trial)
+    return trial
+
+
+def finish(recorder: Recorder, number: int) -> None:
+    """A trial starts, reports its last epoch with a checkpoint, and ends, as Tune tells it."""
+    trial = begin(recorder, number)
     row = {"epoch": 3, "last_epoch": True, "mse": 50.0 - number}
     trial.run_metadata.last_result = row
     folder = recorder.folder.trial(f"{number:05d}") / "checkpoint_000000"
@@ -50,6 +55,16 @@ def finish(recorder: Recorder, number: int) -> None:
 
 def with_checkpoints(folder: RunFolder) -> list[int]:
     return sorted(int(path.parent.name) for path in folder.trials.glob("*/checkpoint_*"))
+
+
+def test_a_look_at_what_runs_changes_nothing(recorder: Recorder) -> None:
+    """The terminal's thread looks at any moment, and what it puts together may be old when it is done."""
+    begin(recorder, 0)
+    known = recorder._begun[0].known
+    assert known is not None
+    [seen] = recorder.running
+    assert seen.trial == 0
+    assert recorder._begun[0].known is known
 
 
 def test_what_is_in_no_table_yet_can_be_gone_on_with(recorder: Recorder, tmp_path: Path) -> None:
