@@ -164,7 +164,7 @@ def test_calls_are_for_those_who_show_the_token(head: Head, ports: list[Port]) -
     answers = {port: calls(port[2]) for port in ports if port[1] == "grpc"}
     there = {address for *_, address in listening(head)}
     asked = {port for port in answers if port[0] != "worker" or port[2] in there}  # one with nothing to do may end
-    assert {"gcs_server", "raylet", "agent", "driver"} <= {name for name, *_ in asked}
+    assert {"gcs_server", "raylet", "agent"} <= {name for name, *_ in asked}
     for port in asked:
         ends, guessed = answers[port]
         assert {method: end for method, end in ends.items() if end not in REFUSED} == {}, port
