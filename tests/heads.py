@@ -28,8 +28,10 @@ class Head:
         self.environment |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": self.token}
         self._temporary = Path(temporary)
         self._started: list[subprocess.Popen[bytes]] = []
+
+    def start(self) -> None:
         self._start(
-            *("--head", f"--port={port_of(self.gcs)}", "--num-cpus=2", f"--temp-dir={temporary}/ray"),
+            *("--head", f"--port={port_of(self.gcs)}", "--num-cpus=2", f"--temp-dir={self._temporary}/ray"),
             *(f"--dashboard-port={port_of(self.dashboard)}", f"--ray-client-server-port={free_port()}"),
         )
 
@@ -40,7 +42,13 @@ class Head:
     def drive(self) -> None:
         """A driver, and a worker for it, until the end."""
         code = f"import ray, time; ray.init({self.gcs!r}); ray.get(ray.remote(time.sleep).remote(3600))"
-        self._run("-c", code)
+        driver = subprocess.Popen(
+            [sys.executable, "-c", code],
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self._started.append(driver)
 
     def search(self, *arguments: str, at: str | None = None, before: str = "") -> "subprocess.Popen[str]":
         """`at`: another way to the dashboard. `before`: what Python does first."""
@@ -64,17 +72,6 @@ class Head:
         started = [psutil.Process(each.pid) for each in self._started]
         return [process for each in started for process in (each, *each.children(recursive=True))]
 
-    def wait_for_it(self) -> None:
-        ends = time.monotonic() + 100
-        while True:
-            assert time.monotonic() < ends
-            assert self._started[0].poll() is None
-            try:
-                socket.create_connection(("127.0.0.1", port_of(self.dashboard)), timeout=1).close()
-                return
-            except OSError:
-                time.sleep(0.2)
-
     def end(self) -> None:
         for each in reversed(self._started):
             each.terminate()
@@ -83,12 +80,9 @@ class Head:
     def _start(self, *options: str) -> None:
         agent = f"--dashboard-agent-listen-port={free_port()}"  # which takes the job, and may be another Ray's
         memory = "--object-store-memory=100000000"
-        self._run("-m", "ray.scripts.scripts", "start", "--block", agent, memory, *options)
-
-    def _run(self, *arguments: str) -> None:
-        with (self._temporary / "started.log").open("ab") as log:
-            started = subprocess.Popen([sys.executable, *arguments], env=self.environment, stdout=log, stderr=log)
-        self._started.append(started)
+        command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", agent, memory, *options]
+        log = self._temporary / f"started-{len(self._started)}.log"
+        self._started.append(started_ray(command, self.environment, log))
 
 
 @contextlib.contextmanager
@@ -96,10 +90,23 @@ def running_head(home: Home) -> Iterator[Head]:
     with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True) as temporary:
         head = Head(home, temporary)
         try:
-            head.wait_for_it()
+            head.start()
             yield head
         finally:
             head.end()
+
+
+def started_ray(command: list[str], environment: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":
+    """A `ray start --block` that runs: of two that begin at once in one folder, Ray may give both the same socket."""
+    with log.open("wb") as said:
+        ray = subprocess.Popen(command, env=environment, stdout=said, stderr=said)
+    ends = time.monotonic() + 100
+    while "Ray runtime started" not in log.read_text():
+        if ray.poll() is not None or time.monotonic() > ends:
+            ray.kill()
+            raise AssertionError(log.read_text())
+        time.sleep(0.2)
+    return ray
 
 
 def free_port() -> int:

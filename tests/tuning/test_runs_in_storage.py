@@ -23,6 +23,7 @@ from platform.results.stored_run import fetched_run
 from platform.storage.fetching import silent
 from platform.tuning.recorded import Recorded
 from platform.tuning.replay import replay
+from tests.heads import started_ray
 
 Begin = Callable[..., Any]  # see conftest.py
 ONE_AT_A_TIME = ("resources.trials_at_once=1", "training.epochs=4", "search.trials=3", "search.startup_trials=1")
@@ -117,42 +118,26 @@ class Nodes:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         self.address = f"127.0.0.1:{port}"
-        self._log = (temporary / "raylets.log").open("ab")
+        self._logs = temporary
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._head = ("--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={temporary}")
         hide = " && ".join(f"mount -t tmpfs none {folder}" for folder in hidden)
-        head = ["--head", f"--port={port}", "--num-cpus=0", "--include-dashboard=false", f"--temp-dir={temporary}"]
-        self._processes = [self._start([], head)]
+        self._within = ("unshare", "-m", "sh", "-c", f'{hide} && exec "$@"', "-")
+
+    def start(self) -> None:
+        self._start((), *self._head, "--num-cpus=0")
         for _ in range(2):
-            self._processes.append(
-                self._start(["unshare", "-m", "sh", "-c", f'{hide} && exec "$@"', "-"], [f"--address={self.address}"])
-            )
+            self._start(self._within, f"--address={self.address}", "--num-cpus=1")
 
-    def _start(self, command: list[str], options: list[str]) -> "subprocess.Popen[bytes]":
-        ray = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--object-store-memory=100000000"]
-        if "--head" not in options:
-            ray.append("--num-cpus=1")
-        process = subprocess.Popen(
-            [*command, *ray, *options], env=self._environment, stdout=self._log, stderr=self._log
-        )
-        if "--head" in options:
-            self._wait_for_head()
-        return process
-
-    def _wait_for_head(self) -> None:
-        host, _, port = self.address.partition(":")
-        ends = time.monotonic() + 60
-        while time.monotonic() < ends:
-            try:
-                socket.create_connection((host, int(port)), timeout=1).close()
-                time.sleep(3)
-                return
-            except OSError:
-                time.sleep(0.2)
+    def _start(self, within: tuple[str, ...], *options: str) -> None:
+        ray = ("-m", "ray.scripts.scripts", "start", "--block", "--object-store-memory=100000000")
+        log = self._logs / f"raylet-{len(self._processes)}.log"
+        self._processes.append(started_ray([*within, sys.executable, *ray, *options], self._environment, log))
 
     def end(self) -> None:
         for process in reversed(self._processes):
             process.terminate()
             process.wait(60)
-        self._log.close()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can hide a folder from one raylet")
@@ -167,6 +152,7 @@ def test_nodes_that_share_no_folder_with_the_driver_come_to_the_same_results(
     home.root.mkdir()
     nodes = Nodes(ray_folder, [home.root])
     try:
+        nodes.start()
         at = remote.replace("lab", "runs/kth")
         changes = ("search.asha=null", "search.trials=2", "training.epochs=2", "resources.wait_minutes=2")
         search = begin(*changes, at=at, home=home, options=("--address", nodes.address))
