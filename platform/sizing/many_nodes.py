@@ -56,9 +56,9 @@ class Rates:
 
 
 # Measured by `python -m platform.bench nodes`, see there: what a dry run takes for granted.
-KEPT_DRIVER = DriverCosts(trial_s=0.027, report_s=0.007, study_trial_s=0.046, study_report_s=0.002, place_s=1.3e-5)
+KEPT_DRIVER = DriverCosts(trial_s=0.014, report_s=0.004, study_trial_s=0.024, study_report_s=0.001, place_s=9e-6)
 KEPT_RATES = Rates(storage=5e8, network=1.25e9)
-KEPT_FROM = "5,000 trials that did nothing, the last at 87 ms each, on two cores of a Xeon, November 2026"
+KEPT_FROM = "5,000 trials that did nothing, the last at 47 ms each, on two cores of an EPYC, November 2026"
 
 
 def work_of(
