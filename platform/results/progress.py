@@ -51,6 +51,7 @@ class RunningTrial(Model):
             duration_s=self.spent_s,
             restarts=self.restarts,
             memory=_below("memory.", self.row),
+            gpu=_below("gpu.", self.row),
         )
 
 

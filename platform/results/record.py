@@ -99,6 +99,7 @@ class TrialRecord(Model):
     duration_s: NonNegativeFloat = 0.0
     restarts: NonNegativeInt = 0  # times its process died, and another went on from its checkpoint
     memory: Scores = Field(default={}, description="ready and computed blocks, waited_s, bytes")
+    gpu: Scores = Field(default={}, description="taken_bytes and foretold_bytes of its memory, where shares follow it")
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -248,6 +249,7 @@ def _row(record: TrialRecord, sources: Sequence[str]) -> dict[str, Any]:
         "duration_s": record.duration_s,
         "restarts": record.restarts,
         **{f"memory.{key}": value for key, value in record.memory.items()},
+        **{f"gpu.{key}": value for key, value in record.gpu.items()},
         "curve": [dict(point) for point in record.curve],
         "record": record.model_dump_json(),
     }

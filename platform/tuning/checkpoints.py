@@ -17,7 +17,7 @@ from ray.tune import Checkpoint
 
 from platform.config.errors import UserError
 from platform.results.run_folder import RunFolder
-from platform.storage.patience import patiently
+from platform.storage.patience import Answer, patiently
 from platform.training.checkpoint import Progress, save_newest, saved_progress
 from platform.training.run import TrainingRun
 
@@ -39,6 +39,10 @@ class SavedTrials:
     def told(self) -> contextlib.AbstractContextManager[None]:
         """What storage raises is told within as a UserError, with what to check."""
         return contextlib.nullcontext() if self.folder.remote is None else self.folder.remote.told("read or write")
+
+    def waited(self, call: Callable[[], Answer]) -> Answer:
+        """What `call` returns, which reads or writes there; storage that is away is waited for."""
+        return call() if self.folder.remote is None else patiently(call)
 
     @property
     def filesystem(self) -> fs.FileSystem:

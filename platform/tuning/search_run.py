@@ -137,7 +137,8 @@ def run_trials(
     trainable = tune.with_resources(
         tune.with_parameters(TargetTrial, plan=begun.plan, limit=resources.limit), resources.of_ray
     )
-    tuner = tune.Tuner(
+    make_tuner = partial(
+        tune.Tuner,
         trainable,
         tune_config=tune.TuneConfig(
             num_samples=num_left,
@@ -159,8 +160,8 @@ def run_trials(
         ),
     )
     try:
-        with live, repaired_tune(roster):
-            tuner.fit()
+        with live, repaired_tune(roster, saved):
+            make_tuner().fit()
     finally:
         roster.leave()
     recorder.interrupt(BUDGET_USED_UP if begun.wind_down.has_begun else INTERRUPTED)

@@ -60,7 +60,7 @@ from platform.tuning.roster import Roster, await_resources
 from platform.tuning.same_data import entries_as_recorded, refuse_other_clips
 from platform.tuning.served_usage import ServedUsage
 from platform.tuning.target import TargetPlan
-from platform.tuning.trial import FORETOLD, TAKEN, TrialPlan
+from platform.tuning.trial import TrialPlan
 from platform.tuning.usage import Usage, WindDown
 
 TOTALS_S = 30.0  # how long the servers' last word is waited for
@@ -209,9 +209,9 @@ def memory_servers(
 def need_after(past: Past, foretold_bytes: int) -> GpuNeed:
     """Of a GPU, what a trial needs: foretold, and corrected by what trials of earlier drivers took."""
     need = GpuNeed(foretold_bytes)
-    for trial in past.used.trials:
-        if TAKEN in trial.row:
-            need.saw(trial.row[TAKEN], trial.row[FORETOLD])
+    for record in (*past.ended.values(), *(trial.as_record("interrupted") for trial in past.used.trials)):
+        if record.gpu:
+            need.saw(record.gpu["taken_bytes"], record.gpu["foretold_bytes"])
     return need
 
 

@@ -3,7 +3,6 @@
 import contextlib
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,6 @@ from platform.config.trial import TrialSettings
 from platform.memory.client import ServedMemory
 from platform.memory.server import Serving
 from platform.results.run_folder import RunFolder
-from platform.storage.patience import patiently
 from platform.training.footprint import CONTEXT_BYTES
 from platform.training.run import TrainingDiverged
 from platform.tuning.checkpoints import SavedTrials, newest_of, opened
@@ -153,14 +151,11 @@ class TargetTrial(tune.Trainable):
 
     def save(self, checkpoint_dir: str | None = None) -> Any:
         """As Tune does. Storage that is away is waited for."""
-        return self._waiting(partial(super().save, checkpoint_dir))
+        return self._saved.waited(partial(super().save, checkpoint_dir))
 
     def restore(self, checkpoint_path: Any) -> Any:
         """See `save`."""
-        return self._waiting(partial(super().restore, checkpoint_path))
-
-    def _waiting(self, call: Callable[[], Any]) -> Any:
-        return call() if self._plan.folder.remote is None else patiently(call)
+        return self._saved.waited(partial(super().restore, checkpoint_path))
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         self._target.save(Path(checkpoint_dir))
@@ -170,7 +165,7 @@ class TargetTrial(tune.Trainable):
 
     def _go_on_from(self, checkpoint: Checkpoint | None) -> None:
         """From there, or where the trial saved itself later, on a node that was taken away."""
-        paused = self._waiting(partial(self._saved.paused, trial_id(self._number)))
+        paused = self._saved.waited(partial(self._saved.paused, trial_id(self._number)))
         newest = newest_of([*paused, *([checkpoint] if checkpoint else [])])
         chosen = checkpoint if newest is None else newest[0]
         if chosen is not None:

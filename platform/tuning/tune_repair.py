@@ -8,24 +8,28 @@ A second one: Tune listens for Ctrl-C and goes on listening when it has ended, s
 A third: it looks through all trials, also those that have ended, for the next one to run.
 A fourth: it writes down all trials again and again, for a restoring of its own; runs are gone on with from our records.
 In the end it only looks whether there is such a file.
+A fifth: where it looks whether storage is there, once at the beginning, it does not wait for storage that is away.
 
 And what Tune has no hook for: what a trial asks of Ray is decided when it begins to wait, and again while it waits;
 whether a trial that failed is worth another try; and as many trials may begin at once as its searcher allows by now.
 """
 
 import contextlib
+import functools
 import importlib
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 from unittest import mock
 
+from ray.train._internal.storage import StorageContext
 from ray.tune import PlacementGroupFactory
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
 
+from platform.tuning.checkpoints import SavedTrials
 from platform.tuning.living import Living
 
 RECONSIDER_S = 1.0  # what those ask for that wait
@@ -131,11 +135,32 @@ class _Repaired(TuneController):
 
 
 @contextlib.contextmanager
-def repaired_tune(placing: Placing | None = None) -> Iterator[None]:
-    """A Tuner that is fitted meanwhile has the repair, and asks `placing` about its trials."""
+def repaired_tune(placing: Placing | None = None, saved: SavedTrials | None = None) -> Iterator[None]:
+    """A Tuner that is made and fitted meanwhile has the repairs, asks `placing` about its trials, and waits for the
+    storage on which those are `saved`.
+
+    Raises UserError where that is away for long when they begin.
+    """
     controller = type("Repaired", (_Repaired,), {"placing": placing})
-    with _hearing_ctrl_c(), mock.patch.object(importlib.import_module("ray.tune.tune"), "TuneController", controller):
+    with (
+        _hearing_ctrl_c(),
+        mock.patch.object(importlib.import_module("ray.tune.tune"), "TuneController", controller),
+        mock.patch.object(StorageContext, "_create_validation_file", _waiting_for(saved)),
+    ):
         yield
+
+
+def _waiting_for(saved: SavedTrials | None) -> Callable[[StorageContext], None]:
+    """What Tune calls for a look at its storage."""
+    look = StorageContext._create_validation_file
+    if saved is None:
+        return look
+
+    def waited(context: StorageContext) -> None:
+        with saved.told():
+            saved.waited(functools.partial(look, context))
+
+    return waited
 
 
 @contextlib.contextmanager

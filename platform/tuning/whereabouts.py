@@ -56,11 +56,16 @@ class Whereabouts(tune.Callback):
                 self._answers[node][place] += new - old
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        if time.monotonic() - self._looked < LOOK_S:
-            return
-        self._looked = time.monotonic()
-        self._hear_of_servers()
-        living = self._living.of(trials)
+        if time.monotonic() - self._looked >= LOOK_S:
+            self._looked = time.monotonic()
+            self._hear_of_servers()
+            self._look(self._living.of(trials))
+
+    def on_experiment_end(self, trials: list[Any], **info: Any) -> None:
+        """No trial runs any more, and the driver may still be at work for long."""
+        self._look([])
+
+    def _look(self, living: list[Any]) -> None:
         running = {trial.config["trial"]: trial for trial in living if trial.status == "RUNNING"}
         self._last = {number: last for number, last in self._last.items() if number in running}
         of_node: defaultdict[str, list[int]] = defaultdict(list)

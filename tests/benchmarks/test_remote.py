@@ -14,6 +14,7 @@ from platform.benchmarks.store import FrameStore
 from platform.config.benchmark import BenchmarkConfig
 from platform.config.errors import UserError
 from platform.config.home import Home
+from tests.object_storage import set_keys
 
 MakeStore = Callable[..., FrameStore]
 
@@ -159,8 +160,7 @@ def test_what_a_smaller_store_replaced_is_not_left_in_the_bucket(
 def test_storage_that_cannot_be_reached_says_what_to_check(
     uri: str, says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "someone")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    set_keys(monkeypatch)
     with pytest.raises(UserError, match=says) as told:
         RemoteBenchmarks(uri).names()
     assert "secret" not in str(told.value).replace("SECRET", "")

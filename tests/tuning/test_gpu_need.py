@@ -41,11 +41,11 @@ def test_the_need_follows_the_worst_that_was_seen_up_and_down() -> None:
 
 def test_what_trials_of_an_earlier_driver_took_counts_from_the_beginning() -> None:
     row = {TAKEN: 3.0 * GIB, FORETOLD: 2.0 * GIB}
-    trials = (
-        RunningTrial(trial=0, id="00000", seed=1, settings={}, row=row),
-        RunningTrial(trial=1, id="00001", seed=1, settings={}),  # it had no epoch yet
-    )
-    assert need_after(Past(used=Running(trials=trials)), 8 * GIB).of() == 12 * GIB
+    first = RunningTrial(trial=0, id="00000", seed=1, settings={}, row=row)
+    second = RunningTrial(trial=1, id="00001", seed=1, settings={})  # it had no epoch yet
+    assert need_after(Past(used=Running(trials=(first, second))), 8 * GIB).of() == 12 * GIB
+    ended = {0: first.as_record("finished"), 1: second.as_record("failed")}
+    assert need_after(Past(ended), 8 * GIB).of() == 12 * GIB
     assert need_after(Past(), 8 * GIB).of() == 8 * GIB
 
 

@@ -130,6 +130,7 @@ search("search.trials=4", "training.epochs=150", meanwhile=one_joins)
     told = read_nodes(RunFolder(run).nodes).nodes
     assert [(node.state, node.servers) for node in told] == [("takes part", 1)] * 2
     assert sum(node.ready + node.computed for node in told) > 0
+    assert [node.trials for node in told] == [(), ()]  # none runs any more
 
 
 def test_a_node_that_joins_without_the_package_is_named_and_gets_no_trial(tell: Tell, tmp_path: Path) -> None:

@@ -6,13 +6,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from platform.benchmarks.remote import RemoteBenchmarks
 from platform.benchmarks.store import FrameStore
@@ -24,6 +22,7 @@ from platform.storage.fetching import silent
 from platform.tuning.recorded import Recorded
 from platform.tuning.replay import replay
 from tests.heads import started_ray
+from tests.object_storage import BreakingStorage
 
 Begin = Callable[..., Any]  # see conftest.py
 ONE_AT_A_TIME = ("resources.trials_at_once=1", "training.epochs=4", "search.trials=3", "search.startup_trials=1")
@@ -64,41 +63,15 @@ def test_a_killed_search_goes_on_from_storage_alone_as_if_nothing_had_been(
     assert list(fetched.trials.glob("*/look.npz"))
 
 
-@pytest.fixture
-def breaking(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, Callable[[], None], Callable[[], None]]]:
-    """A URI on an S3 server of its own, what stops that, and what starts it again with all that it had."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "someone")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    servers: list[ThreadedMotoServer] = []
-
-    def start() -> None:
-        servers.append(ThreadedMotoServer("127.0.0.1", port, verbose=False))
-        servers[-1].start()
-
-    def end() -> None:
-        servers.pop().stop()
-
-    start()
-    client = boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}", region_name="us-east-1")
-    client.create_bucket(Bucket="breaks")
-    yield f"s3://breaks/kth?scheme=http&endpoint_override=127.0.0.1:{port}&region=us-east-1", end, start
-    if servers:
-        end()
-
-
 def test_storage_that_is_away_for_a_while_costs_nothing_but_time(
-    begin: Begin, breaking: tuple[str, Callable[[], None], Callable[[], None]], tmp_path: Path
+    begin: Begin, breaking: BreakingStorage, tmp_path: Path
 ) -> None:
-    at, end, start = breaking
-    search = begin("search.trials=4", "training.epochs=6", "search.asha=null", at=at)
+    search = begin("search.trials=4", "training.epochs=6", "search.asha=null", at=breaking.uri)
     search.wait_for(2)
-    end()
+    breaking.end()
     away = time.time() + 25.0
     search.wait_until(lambda: time.time() > away)
-    start()
+    breaking.start()
     records = search.ends_well()
     assert [record.state for record in records] == ["finished"] * 4
     assert [record.restarts for record in records] == [0] * 4
@@ -106,7 +79,7 @@ def test_storage_that_is_away_for_a_while_costs_nothing_but_time(
     assert len(noted) == 2
     assert "The search goes on, and uploads when it can" in noted[0]
     assert "is back after" in noted[1]
-    assert told(read_results(fetched_run(at, Home(tmp_path / "reader")).results)) == told(records)
+    assert told(read_results(fetched_run(breaking.uri, Home(tmp_path / "reader")).results)) == told(records)
 
 
 class Nodes:

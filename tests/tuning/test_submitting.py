@@ -21,8 +21,10 @@ from platform.results.driven import read_driver
 from platform.results.progress import read_running
 from platform.results.record import read_results
 from platform.results.run_folder import RunFolder
+from platform.results.stored_run import fetched_run, run_at
 from platform.search import search
 from tests.heads import Head, port_of, running_head
+from tests.object_storage import set_keys
 
 TINY = Path(__file__).parents[1] / "fixtures" / "tiny.yaml"
 LONGEST_S = 400.0
@@ -31,8 +33,10 @@ pytestmark = pytest.mark.timeout(1200)  # a Ray with its dashboard, and drivers 
 
 @pytest.fixture(scope="module")
 def head(tiny_home: Home) -> Iterator[Head]:
-    with running_head(tiny_home) as head:
-        yield head
+    with pytest.MonkeyPatch.context() as environment:
+        set_keys(environment)  # of nodes that save runs in storage
+        with running_head(tiny_home) as head:
+            yield head
 
 
 class Cable(socketserver.ThreadingTCPServer):
@@ -86,7 +90,7 @@ def cable(head: Head) -> Iterator[Cable]:
 
 def begin(head: Head, run: RunFolder, epochs: int, **how: str) -> "subprocess.Popen[str]":
     changes = ("--set", "search.asha=null", "--set", f"training.epochs={epochs}")
-    return head.search(str(TINY), "--profile", "laptop", "--run-dir", str(run.path), *changes, **how)
+    return head.search(str(TINY), "--profile", "laptop", "--run-dir", run.address, *changes, **how)
 
 
 def wait_for_trials(run: RunFolder, terminal: "subprocess.Popen[str]") -> None:
@@ -129,25 +133,30 @@ def test_a_submitted_search_goes_on_when_its_terminal_closes_and_is_joined_again
     assert "was submitted" in head.search("--stop", str(tmp_path / "other")).communicate(timeout=60)[1]
 
 
-def test_a_submitted_search_is_ended_from_elsewhere_and_gone_on_with(head: Head, cable: Cable, tmp_path: Path) -> None:
-    run = RunFolder(tmp_path / "ended")
+@pytest.mark.parametrize("place", ["folder", "storage"])
+def test_a_submitted_search_is_ended_from_elsewhere_and_gone_on_with(
+    head: Head, cable: Cable, tmp_path: Path, tiny_home: Home, remote: str, place: str
+) -> None:
+    at = str(tmp_path / "ended") if place == "folder" else remote.replace("/lab", "/runs/kth")
+    with_slash, run = at.replace("?", "/?") if "?" in at else f"{at}/", run_at(at, tiny_home)
     terminal = begin(head, run, 60)
     wait_for_trials(run, terminal)
-    cut_off = head.search("--follow", str(run.path), at=cable.address)
+    cut_off = head.search("--follow", at, at=cable.address)
     told(cut_off)
     cable.pull_out()
-    stopped = head.search("--stop", f"{run.path}/")
+    stopped = head.search("--stop", with_slash)
     assert stopped.communicate(timeout=100)[0] == "ended, with what had finished kept\n"
     out, err = terminal.communicate(timeout=60)
     assert "the job has stopped" in err, out + err
     assert "interrupted. " in out  # in its own words
     assert run.report.is_file()
 
-    again = head.search("--resume", f"{run.path}/")
+    again = head.search("--resume", with_slash)
     out, err = again.communicate(timeout=LONGEST_S)
     assert again.returncode == 0, out + err
     assert head.logs(run.path)[1].expandtabs() == out
-    assert [record.epochs for record in read_results(run.results)] == [60] * 4
+    seen = fetched_run(at, Home(tmp_path / "reader"))
+    assert [record.epochs for record in read_results(seen.results)] == [60] * 4
     assert f"no Ray dashboard answers at '{cable.address}'" in cut_off.communicate(timeout=100)[1]
 
 

@@ -2,16 +2,22 @@
 
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pyarrow.fs import AwsStandardS3RetryStrategy, S3FileSystem
 from ray import tune
 from ray.tune.execution.experiment_state import _ExperimentCheckpointManager
 from ray.tune.search import ConcurrencyLimiter, Searcher
 
+from platform.config.home import Home
+from platform.results.stored_run import run_at
+from platform.tuning.checkpoints import SavedTrials
 from platform.tuning.tune_repair import repaired_tune
+from tests.object_storage import BreakingStorage
 
 
 class KilledInReset(tune.Trainable):
@@ -159,3 +165,21 @@ def test_trials_begin_beside_each_other_when_there_is_room_for_more(tmp_path: Pa
         results = tuner.fit()
     assert results.errors == []
     assert len(list(here.iterdir())) == 2
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_storage_that_is_away_when_trials_begin_is_waited_for(breaking: BreakingStorage, tmp_path: Path) -> None:
+    saved = SavedTrials(run_at(breaking.uri, Home(tmp_path / "home")))
+    once = S3FileSystem(
+        endpoint_override=breaking.address,
+        scheme="http",
+        region="us-east-1",
+        retry_strategy=AwsStandardS3RetryStrategy(max_attempts=1),  # Arrow's own 12 s would be longer than the outage
+    )
+    run = tune.RunConfig(name="trials", storage_path=saved.root, storage_filesystem=once, verbose=0)
+    tuner = tune.Tuner(tune.with_resources(Waits, {"cpu": 1}), run_config=run)
+    breaking.end()
+    threading.Timer(3.0, breaking.start).start()
+    with repaired_tune(saved=saved):
+        results = tuner.fit()
+    assert [result.metrics["score"] for result in results] == [1]
