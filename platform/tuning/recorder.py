@@ -8,10 +8,8 @@ those that run, with all their checkpoints, and a search that is killed meanwhil
 import datetime
 import errno
 import os
-import re
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +26,10 @@ from platform.results.ranking import leaders, ranked
 from platform.results.record import TrialRecord, TrialState, write_results
 from platform.results.run_folder import RunFolder
 from platform.results.scores import score
+from platform.tuning.begun_trial import BegunTrial, memory_of
 from platform.tuning.board import add_epoch, add_settings
 from platform.tuning.checkpoints import EARLIER, PAUSED, SavedTrials
+from platform.tuning.failures import failure_reason
 from platform.tuning.resuming import Past
 from platform.tuning.trial import FAILURE, trial_folder, trial_seed
 from platform.tuning.usage import Usage
@@ -42,34 +42,6 @@ WRITTEN_AT_ONCE = 200  # rows: so long a table is written for every trial that e
 # time. Meanwhile those who look at the run see its last trials as running.
 PAUSE = 49
 KEPT_CHECKPOINTS = 4  # of the trials that lead by the first objective
-
-
-@dataclass
-class _Begun:
-    """A trial that has started and not ended. `row` holds all numbers of its last epoch."""
-
-    trial: Any  # Tune's
-    started: datetime.datetime  # with what earlier drivers took for it
-    curve: list[dict[str, float]]
-    row: dict[str, float]
-    restarts: int
-    memory_before: dict[str, float]  # counters of the processes that died; each process counts from nothing
-    writer: SummaryWriter | None = None
-    hangs: bool = False
-    known: RunningTrial | None = None  # as it was last told, but for the time: so that not all are made anew each time
-
-    def restart(self) -> None:
-        """Its process died, and another takes its place."""
-        self.restarts += 1
-        self.known = None
-        self.memory_before = _memory(self.row)
-        self.close()
-
-    def close(self) -> None:
-        """Its TensorBoard log."""
-        if self.writer is not None:
-            self.writer.close()
-        self.writer = None
 
 
 class Recorder(tune.Callback):
@@ -98,7 +70,7 @@ class Recorder(tune.Callback):
         self.checkpoints: dict[int, Checkpoint] = {
             n: self._past.checkpoints[n] for n in self.records if n in self._past.checkpoints
         }
-        self._begun: dict[int, _Begun] = {}
+        self._begun: dict[int, BegunTrial] = {}
         self._ended: dict[int, tuple[Any, str]] = {}  # in no table yet: Tune's, with their texts in `running.json`
         self._table_due = 0.0
         self._written = time.monotonic()  # what runs
@@ -122,7 +94,7 @@ class Recorder(tune.Callback):
         # An epoch may be told again by a new process.
         begun.curve[:] = [point for point in begun.curve if point["epoch"] < epoch]
         begun.curve.append(_only(result, dict.fromkeys((*CURVE, *self.config.search.objectives))))
-        spent = {name: value + begun.memory_before.get(name, 0.0) for name, value in _memory(result).items()}
+        spent = {name: value + begun.memory_before.get(name, 0.0) for name, value in memory_of(result).items()}
         begun.row, begun.known = _numbers(result) | spent, None
         self._write_running()
         if begun.writer is None:
@@ -183,20 +155,21 @@ class Recorder(tune.Callback):
         self.write()
         self._write_running()
 
-    def _begin(self, trial: Any) -> _Begun:
+    def _begin(self, trial: Any) -> BegunTrial:
         """Take note of it, unless it is known: a process may take another's place, or die before it has begun."""
         number, now = trial.config["trial"], datetime.datetime.now(datetime.UTC)
         if number in self._begun:
             return self._begun[number]
-        begun = _Begun(trial, now, [], {}, 0, {})
+        seed = int(trial.config.get("seed", trial_seed(self.config.search.seed, number)))
+        begun = BegunTrial(trial, seed, now)
         if (before := self._past.unfinished.get(number)) is not None:
-            curve = [dict(point) for point in before.curve]
-            started = now - datetime.timedelta(seconds=before.spent_s)
-            begun = _Begun(trial, started, curve, dict(before.row), before.restarts, _memory(before.row))
+            begun.started -= datetime.timedelta(seconds=before.spent_s)
+            begun.curve, begun.row = [dict(point) for point in before.curve], dict(before.row)
+            begun.restarts, begun.memory_before = before.restarts, memory_of(before.row)
         self._begun[number] = begun
         return begun
 
-    def _why(self, begun: _Begun) -> str:
+    def _why(self, begun: BegunTrial) -> str:
         """What ended its process. Raises OSError where that was a full disk, which ends the search."""
         trial = begun.trial
         if begun.hangs:
@@ -209,7 +182,7 @@ class Recorder(tune.Callback):
         return reason
 
     def _write_running(self) -> None:
-        begun = {n: self._running_trial(each) for n, each in self._begun.items() if n not in self._ended}
+        begun = {n: each.told() for n, each in self._begun.items() if n not in self._ended}
         used = self._usage or self._past.used
         trials = (*self._yet_to_go_on().values(), *begun.values())
         running = Running(trials=trials, wall_s=used.wall_s, gpu_s=used.gpu_s)
@@ -223,31 +196,6 @@ class Recorder(tune.Callback):
     def _is_known(self, number: int) -> bool:
         return number in self._begun or (number in self.records and self.records[number].state != "interrupted")
 
-    def _running_trial(self, begun: _Begun) -> RunningTrial:
-        """For the thread that Tune calls."""
-        begun.known = self._as_it_stands(begun)
-        return begun.known
-
-    def _as_it_stands(self, begun: _Begun) -> RunningTrial:
-        """Any thread may ask for it: nothing changes."""
-        known = begun.known
-        spent_s = max(0.0, (datetime.datetime.now(datetime.UTC) - begun.started).total_seconds())
-        if known is not None:
-            return known.model_copy(update={"spent_s": spent_s})
-        return RunningTrial(
-            trial=begun.trial.config["trial"],
-            id=trial_folder(begun.trial),
-            seed=self._seed(begun.trial),
-            settings=begun.trial.config["settings"],
-            curve=tuple(begun.curve),
-            row=begun.row,
-            spent_s=spent_s,
-            restarts=begun.restarts,
-        )
-
-    def _seed(self, trial: Any) -> int:
-        return int(trial.config.get("seed", trial_seed(self.config.search.seed, trial.config["trial"])))
-
     def write(self) -> None:
         write_results(self.folder.results, self.records.values(), sources=list(self.config.sources))
 
@@ -259,11 +207,11 @@ class Recorder(tune.Callback):
     @property
     def running(self) -> list[RunningTrial]:
         """The trials that have started and not ended, by their numbers. Any thread may ask."""
-        return [self._as_it_stands(begun) for n, begun in sorted(list(self._begun.items())) if n not in self._ended]
+        return [begun.as_it_stands() for n, begun in sorted(list(self._begun.items())) if n not in self._ended]
 
     def _end(self, trial: Any, state: TrialState, reason: str | None) -> None:
         number, begun = trial.config["trial"], self._begin(trial)
-        last = self._running_trial(begun)
+        last = begun.told()
         record = self.records[number] = last.as_record(state, reason, begun.started)
         if begun.writer is not None and state != "interrupted":
             add_settings(begun.writer, record, self.config.search.space)
@@ -319,44 +267,9 @@ class Recorder(tune.Callback):
         return pareto_set(self.records.values(), point)
 
 
-# How Python ends a traceback: "platform.training.run.TrainingDiverged: the loss became nan", "AssertionError". A name
-# without a module must sound like an exception: Ray's own texts have lines such as "ip: 192.0.2.2".
-_RAISED = re.compile(
-    r"""^(?P<name> (?:[A-Za-z_]\w*\.)+ (?:<locals>\.)? [A-Z]\w*  |  [A-Z]\w*(?:Error|Exception|Interrupt|Exit|Warning) )
-        (?: :\s(?P<message>.+) )?$""",
-    re.VERBOSE,
-)
-# Of a process that ended without a word. Tune keeps only the texts of these (Ray 2.60: "The actor died unexpectedly
-# before finishing this task. ... The actor is dead because its worker process has died."), not their names.
-_DIED = re.compile(
-    r"actor died unexpectedly|actor is temporarily unavailable|worker died|worker process has died|node has died"
-    r"|node running low on memory"
-    r"|ray\.exceptions\.(?:(?:Actor(?:Died|Unavailable)|RayActor|WorkerCrashed|NodeDied|OutOfMemory)Error)",
-)
-DIED = "its process died (killed, out of memory, or its node was lost)"
-
-
-def failure_reason(traceback: str) -> str:
-    """What the trial itself raised, in one line, out of the traceback that Ray wrapped it in.
-
-    Or that its process died, which leaves nothing behind but Ray's guesses.
-    """
-    lines = [line.strip() for line in traceback.splitlines() if line.strip()]
-    raised = [match for line in lines if (match := _RAISED.match(line))]
-    if raised and not _DIED.match(raised[-1]["name"]):
-        return raised[-1]["message"] or raised[-1]["name"]
-    if _DIED.search(traceback):
-        return DIED
-    return (lines or ["no reason was recorded"])[-1]
-
-
 def _numbers(result: dict[str, Any]) -> dict[str, float]:
     return {name: float(value) for name, value in result.items() if isinstance(value, (int, float))}
 
 
 def _only(result: Mapping[str, Any], names: Iterable[str]) -> dict[str, float]:
     return {name: float(result[name]) for name in names if isinstance(result.get(name), (int, float))}
-
-
-def _memory(result: Mapping[str, Any]) -> dict[str, float]:
-    return {key: float(value) for key, value in result.items() if key.startswith("memory.")}

@@ -1,15 +1,10 @@
 """What the recorder keeps of Tune's trials: a row each, and the checkpoints worth keeping."""
 
-import os
-import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-import ray
-from ray.exceptions import ActorDiedError, OutOfMemoryError, RayTaskError
+from ray.exceptions import RayTaskError
 from ray.train import Checkpoint
 from ray.train._internal.session import _TrainingResult
 from ray.train._internal.storage import StorageContext
@@ -20,12 +15,11 @@ from platform.results.progress import RunningTrial, read_running
 from platform.results.record import TrialRecord, read_results
 from platform.results.run_folder import RunFolder
 from platform.training.run import TrainingDiverged
-from platform.tuning.recorder import INTERRUPTED, Recorder, failure_reason
+from platform.tuning.recorder import INTERRUPTED, Recorder
 from platform.tuning.resuming import Past
 
 Config = Callable[..., RunConfig]
 SETTINGS = {"sources": ["one"], "start": "scratch"}
-DIED = "its process died (killed, out of memory, or its node was lost)"
 pytestmark = pytest.mark.usefixtures("local_ray")  # a Tune trial asks it for its folder
 
 
@@ -101,7 +95,8 @@ def test_a_trial_that_never_reported_is_interrupted(recorder: Recorder) -> None:
 def test_a_failed_trial_keeps_its_curve_and_tells_its_reason(recorder: Recorder) -> None:
     made = trial(recorder, 0)
     epoch(recorder, made, 1)
-    made.handle_error(task_error(TrainingDiverged("the loss became nan [/x] [red]: lower learning_rate")))
+    raised = TrainingDiverged("the loss became nan [/x] [red]: lower learning_rate")
+    made.handle_error(RayTaskError("train", f"platform.training.run.TrainingDiverged: {raised}", raised))
     recorder.on_trial_error(0, [made], made)
     record = row(recorder)
     assert (record.state, record.epochs, len(record.curve)) == ("failed", 1, 1)
@@ -148,31 +143,6 @@ def test_the_pareto_set_keeps_its_checkpoints_however_bad_its_first_objective(
 # the reason of a failure
 
 
-def task_error(cause: Exception) -> RayTaskError:
-    """What Ray makes of an exception that a worker raises."""
-    frames = 'ray::TargetTrial.train() (pid=4, ip=192.0.2.2)\n  File "target.py", line 9, in epoch\n    run()\n'
-    name = f"{type(cause).__module__}.{type(cause).__qualname__}".removeprefix("builtins.")
-    return RayTaskError("train", f"{frames}{name}: {cause}" if str(cause) else f"{frames}{name}", cause)
-
-
-@pytest.mark.parametrize(
-    ("cause", "reason"),
-    [
-        (TrainingDiverged("the loss became nan: lower learning_rate"), "the loss became nan: lower learning_rate"),
-        (ValueError("boom [/x] [red]"), "boom [/x] [red]"),
-        (AssertionError(), "AssertionError"),
-        (RuntimeError("it broke\nip: 192.0.2.2\nhint: none"), "it broke"),
-    ],
-)
-def test_the_reason_is_what_the_trial_raised(cause: Exception, reason: str) -> None:
-    assert failure_reason(f"Failure # 1 (occurred at now)\n{task_error(cause)}\n") == reason
-
-
-def test_a_trial_that_cannot_even_begin_says_why(recorder: Recorder) -> None:
-    died = ActorDiedError.from_task_error(task_error(ValueError("no such layer")))
-    assert failure_reason(str(died)) == "no such layer"
-
-
 def test_a_curve_has_what_is_searched_for_whatever_it_is(tiny_config: Config, tmp_path: Path) -> None:
     """Successive halving that goes on reads it there."""
     config = tiny_config()
@@ -191,36 +161,6 @@ def test_memory_counts_of_processes_that_died_stay_in_the_sum(recorder: Recorder
     epoch(recorder, made, 3, **{"memory.ready": 9.0})
     recorder.on_trial_complete(0, [made], made)
     assert row(recorder).memory == {"ready": 17.0}
-
-
-def test_a_node_without_memory_is_said_to_have_killed_the_trial() -> None:
-    text = str(OutOfMemoryError("Task was killed due to the node running low on memory.\nMemory on node (IP: 1): 9"))
-    assert failure_reason(text) == DIED
-    assert failure_reason(f"ray.exceptions.OutOfMemoryError: {text}") == DIED
-
-
-def test_a_gpu_without_memory_keeps_its_own_words() -> None:
-    text = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB."
-    assert failure_reason(text) == "CUDA out of memory. Tried to allocate 2.00 GiB."
-
-
-def test_a_killed_worker_is_said_to_have_died() -> None:
-    @ray.remote(num_cpus=0)
-    class Worker:
-        def pid(self) -> int:
-            return os.getpid()
-
-        def sleep(self) -> None:
-            time.sleep(60)
-
-    worker: Any = Worker.remote()  # type: ignore[attr-defined]
-    pid = ray.get(worker.pid.remote())
-    asleep = worker.sleep.remote()
-    os.kill(pid, signal.SIGKILL)
-    with pytest.raises(ActorDiedError) as died:
-        ray.get(asleep, timeout=60)
-    assert "ip: " in str(died.value)  # what used to be taken for the reason
-    assert failure_reason(f"Failure # 1 (occurred at now)\n{died.value}\n") == DIED
 
 
 def test_trials_to_go_on_with_are_not_forgotten_before_they_have_begun(tiny_config: Config, tmp_path: Path) -> None:
