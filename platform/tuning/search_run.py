@@ -160,8 +160,10 @@ def run_trials(
         ),
     )
     try:
+        with saved.told():
+            tuner = saved.waited(make_tuner)
         with live, repaired_tune(roster, saved):
-            make_tuner().fit()
+            tuner.fit()
     finally:
         roster.leave()
     recorder.interrupt(BUDGET_USED_UP if begun.wind_down.has_begun else INTERRUPTED)

@@ -7,8 +7,8 @@ not running, and ends it in error, whatever `max_failures` allows.
 A second one: Tune listens for Ctrl-C and goes on listening when it has ended, so that the next would not be heard.
 A third: it looks through all trials, also those that have ended, for the next one to run.
 A fourth: it writes down all trials again and again, for a restoring of its own; runs are gone on with from our records.
-In the end it only looks whether there is such a file.
-A fifth: where it looks whether storage is there, once at the beginning, it does not wait for storage that is away.
+A fifth: it looks whether storage is there, once at the beginning, and does not wait for storage that is away.
+A sixth: in the end it reads what all trials left there, for a table of results that nobody asks for.
 
 And what Tune has no hook for: what a trial asks of Ray is decided when it begins to wait, and again while it waits;
 whether a trial that failed is worth another try; and as many trials may begin at once as its searcher allows by now.
@@ -25,7 +25,7 @@ from typing import Any, Protocol
 from unittest import mock
 
 from ray.train._internal.storage import StorageContext
-from ray.tune import PlacementGroupFactory
+from ray.tune import ExperimentAnalysis, PlacementGroupFactory
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
 
@@ -134,33 +134,40 @@ class _Repaired(TuneController):
         return super()._trial_task_failure(trial, exception)
 
 
+class _NothingRead(ExperimentAnalysis):
+    """What `Tuner.fit` returns has no results."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.trials: list[Trial] = []
+
+
 @contextlib.contextmanager
 def repaired_tune(placing: Placing | None = None, saved: SavedTrials | None = None) -> Iterator[None]:
-    """A Tuner that is made and fitted meanwhile has the repairs, asks `placing` about its trials, and waits for the
-    storage on which those are `saved`.
+    """A Tuner that is fitted meanwhile has the repairs, asks `placing` about its trials, and waits for the storage on
+    which those are `saved`.
 
     Raises UserError where that is away for long when they begin.
     """
-    controller = type("Repaired", (_Repaired,), {"placing": placing})
-    with (
-        _hearing_ctrl_c(),
-        mock.patch.object(importlib.import_module("ray.tune.tune"), "TuneController", controller),
-        mock.patch.object(StorageContext, "_create_validation_file", _waiting_for(saved)),
-    ):
+    module = importlib.import_module("ray.tune.tune")
+    with contextlib.ExitStack() as repairs:
+        repairs.enter_context(_hearing_ctrl_c())
+        controller = type("Repaired", (_Repaired,), {"placing": placing})
+        repairs.enter_context(mock.patch.object(module, "TuneController", controller))
+        repairs.enter_context(mock.patch.object(module, "ExperimentAnalysis", _NothingRead))
+        if saved is not None:
+            repairs.enter_context(mock.patch.object(StorageContext, "__init__", _waiting_for(saved)))
         yield
 
 
-def _waiting_for(saved: SavedTrials | None) -> Callable[[StorageContext], None]:
-    """What Tune calls for a look at its storage."""
-    look = StorageContext._create_validation_file
-    if saved is None:
-        return look
+def _waiting_for(saved: SavedTrials) -> Callable[..., None]:
+    """Makes a StorageContext, which looks whether its storage is there."""
+    make = StorageContext.__init__
 
-    def waited(context: StorageContext) -> None:
+    def made(*args: Any, **kwargs: Any) -> None:
         with saved.told():
-            saved.waited(functools.partial(look, context))
+            saved.waited(functools.partial(make, *args, **kwargs))
 
-    return waited
+    return made
 
 
 @contextlib.contextmanager

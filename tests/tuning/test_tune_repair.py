@@ -1,8 +1,7 @@
-"""A reused worker that is killed while it is made ready for its next trial."""
+"""What is repaired of Tune, with a real one."""
 
 import os
 import signal
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 from pyarrow.fs import AwsStandardS3RetryStrategy, S3FileSystem
 from ray import tune
+from ray.train._internal.storage import StorageContext
 from ray.tune.execution.experiment_state import _ExperimentCheckpointManager
 from ray.tune.search import ConcurrencyLimiter, Searcher
 
@@ -18,6 +18,28 @@ from platform.results.stored_run import run_at
 from platform.tuning.checkpoints import SavedTrials
 from platform.tuning.tune_repair import repaired_tune
 from tests.object_storage import BreakingStorage
+
+
+class Ended(tune.Callback):
+    """What trials came to."""
+
+    def __init__(self) -> None:
+        self.scores: list[int] = []
+        self.errors = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self.scores.append(trial.last_result["score"])
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self.errors += 1
+
+
+@pytest.fixture
+def ended() -> Ended:
+    return Ended()
 
 
 class KilledInReset(tune.Trainable):
@@ -44,7 +66,9 @@ class KilledInReset(tune.Trainable):
 
 
 @pytest.mark.usefixtures("local_ray")
-def test_a_trial_whose_reused_worker_dies_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trial_whose_reused_worker_dies_is_tried_again(
+    ended: Ended, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     mark = tmp_path / "mark"
     written = []
     write = _ExperimentCheckpointManager.sync_up_experiment_state
@@ -59,16 +83,20 @@ def test_a_trial_whose_reused_worker_dies_is_tried_again(tmp_path: Path, monkeyp
         param_space={"number": tune.grid_search([0, 1, 2]), "mark": str(mark)},
         tune_config=tune.TuneConfig(max_concurrent_trials=1, reuse_actors=True),
         run_config=tune.RunConfig(
-            name="trials", storage_path=str(tmp_path), verbose=0, failure_config=tune.FailureConfig(max_failures=2)
+            name="trials",
+            storage_path=str(tmp_path),
+            verbose=0,
+            callbacks=[ended],
+            failure_config=tune.FailureConfig(max_failures=2),
         ),
     )
     before = signal.getsignal(signal.SIGINT)
     with repaired_tune():
-        results = tuner.fit()
+        tuner.fit()
     assert signal.getsignal(signal.SIGINT) == before  # the next Ctrl-C is not Tune's
     assert mark.exists()
-    assert results.errors == []
-    assert sorted(result.metrics["score"] for result in results) == [0, 1, 2]
+    assert ended.errors == 0
+    assert sorted(ended.scores) == [0, 1, 2]
     assert written == [False, True], "all trials are written down again and again"
 
 
@@ -98,14 +126,13 @@ class ElsewhereFirst:
 
 
 @pytest.mark.usefixtures("local_ray")
-def test_a_trial_that_waits_where_nothing_comes_is_sent_elsewhere(tmp_path: Path) -> None:
-    tuner = tune.Tuner(
-        tune.with_resources(Waits, {"cpu": 1}), run_config=tune.RunConfig(storage_path=str(tmp_path), verbose=0)
-    )
+def test_a_trial_that_waits_where_nothing_comes_is_sent_elsewhere(ended: Ended, tmp_path: Path) -> None:
+    run = tune.RunConfig(storage_path=str(tmp_path), verbose=0, callbacks=[ended])
+    tuner = tune.Tuner(tune.with_resources(Waits, {"cpu": 1}), run_config=run)
     placing = ElsewhereFirst()
     with repaired_tune(placing):
-        results = tuner.fit()
-    assert [result.metrics["score"] for result in results] == [1]
+        tuner.fit()
+    assert ended.scores == [1]
     assert placing.asked[:2] == [{"CPU": 1.0, "nowhere": 1.0}, {"CPU": 1.0}]
 
 
@@ -153,33 +180,67 @@ class Anywhere:
 
 
 @pytest.mark.usefixtures("local_ray")
-def test_trials_begin_beside_each_other_when_there_is_room_for_more(tmp_path: Path) -> None:
+def test_trials_begin_beside_each_other_when_there_is_room_for_more(ended: Ended, tmp_path: Path) -> None:
     (here := tmp_path / "here").mkdir()
     limiter = ConcurrencyLimiter(Draws({"here": here}), max_concurrent=1)
     tuner = tune.Tuner(
         WaitsForOthers,
         tune_config=tune.TuneConfig(num_samples=2, search_alg=limiter),
-        run_config=tune.RunConfig(name="trials", storage_path=str(tmp_path), verbose=0, callbacks=[Widening(limiter)]),
+        run_config=tune.RunConfig(storage_path=str(tmp_path), verbose=0, callbacks=[Widening(limiter), ended]),
     )
     with repaired_tune(Anywhere()):
-        results = tuner.fit()
-    assert results.errors == []
+        tuner.fit()
+    assert (len(ended.scores), ended.errors) == (2, 0)
     assert len(list(here.iterdir())) == 2
 
 
+class GoesAway(tune.Callback):
+    """The storage, when the last trial has ended."""
+
+    def __init__(self, storage: BreakingStorage) -> None:
+        self._storage = storage
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+    def on_experiment_end(self, trials: list[Any], **info: Any) -> None:
+        self._storage.end()
+
+
 @pytest.mark.usefixtures("local_ray")
-def test_storage_that_is_away_when_trials_begin_is_waited_for(breaking: BreakingStorage, tmp_path: Path) -> None:
+def test_storage_that_is_away_when_trials_begin_is_waited_for_and_not_asked_when_they_have_ended(
+    breaking: BreakingStorage, ended: Ended, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     saved = SavedTrials(run_at(breaking.uri, Home(tmp_path / "home")))
     once = S3FileSystem(
         endpoint_override=breaking.address,
         scheme="http",
         region="us-east-1",
-        retry_strategy=AwsStandardS3RetryStrategy(max_attempts=1),  # Arrow's own 12 s would be longer than the outage
+        retry_strategy=AwsStandardS3RetryStrategy(max_attempts=1),  # Arrow's own take 12 s
     )
-    run = tune.RunConfig(name="trials", storage_path=saved.root, storage_filesystem=once, verbose=0)
+    run = tune.RunConfig(
+        name="trials",
+        storage_path=saved.root,
+        storage_filesystem=once,
+        verbose=0,
+        callbacks=[ended, GoesAway(breaking)],
+    )
     tuner = tune.Tuner(tune.with_resources(Waits, {"cpu": 1}), run_config=run)
+    looked: list[str] = []
+    look = StorageContext._create_validation_file
+
+    def comes_back_after_a_look(context: StorageContext) -> None:
+        try:
+            look(context)
+        except OSError:
+            looked.append("away")
+            breaking.start()
+            raise
+        looked.append("there")
+
+    monkeypatch.setattr(StorageContext, "_create_validation_file", comes_back_after_a_look)
     breaking.end()
-    threading.Timer(3.0, breaking.start).start()
     with repaired_tune(saved=saved):
-        results = tuner.fit()
-    assert [result.metrics["score"] for result in results] == [1]
+        tuner.fit()
+    assert looked == ["away", "there"]
+    assert ended.scores == [1]
