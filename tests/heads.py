@@ -30,10 +30,9 @@ class Head:
         self._started: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> None:
-        self._start(
-            *("--head", f"--port={port_of(self.gcs)}", "--num-cpus=2", f"--temp-dir={self._temporary}/ray"),
-            *(f"--dashboard-port={port_of(self.dashboard)}", f"--ray-client-server-port={free_port()}"),
-        )
+        shown = ("--include-dashboard=true", f"--dashboard-port={port_of(self.dashboard)}")
+        ports = (f"--port={port_of(self.gcs)}", f"--ray-client-server-port={free_port()}")
+        self._start("--head", *shown, *ports, "--num-cpus=2", f"--temp-dir={self._temporary}/ray")
 
     def join(self) -> None:
         """Another raylet, of one CPU."""
@@ -42,13 +41,7 @@ class Head:
     def drive(self) -> None:
         """A driver, and a worker for it, until the end."""
         code = f"import ray, time; ray.init({self.gcs!r}); ray.get(ray.remote(time.sleep).remote(3600))"
-        driver = subprocess.Popen(
-            [sys.executable, "-c", code],
-            env=self.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        self._started.append(driver)
+        self._started.append(subprocess.Popen([sys.executable, "-c", code], env=self.environment))
 
     def search(self, *arguments: str, at: str | None = None, before: str = "") -> "subprocess.Popen[str]":
         """`at`: another way to the dashboard. `before`: what Python does first."""
@@ -104,6 +97,7 @@ def started_ray(command: list[str], environment: dict[str, str], log: Path) -> "
     while "Ray runtime started" not in log.read_text():
         if ray.poll() is not None or time.monotonic() > ends:
             ray.kill()
+            ray.wait()
             raise AssertionError(log.read_text())
         time.sleep(0.2)
     return ray

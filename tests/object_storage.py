@@ -7,11 +7,12 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+SECRET = "secret"
+
 
 def set_keys(environment: pytest.MonkeyPatch) -> None:
-    """Any would do."""
     environment.setenv("AWS_ACCESS_KEY_ID", "someone")
-    environment.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    environment.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
 
 
 @pytest.fixture(scope="session")

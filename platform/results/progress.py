@@ -1,15 +1,16 @@
 """`running.json`: the trials that run now, so that a search whose driver dies can go on with them."""
 
+import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, FailFast, NonNegativeFloat, NonNegativeInt
+from pydantic import AwareDatetime, BaseModel, ConfigDict, FailFast, NonNegativeFloat, NonNegativeInt, ValidationError
 
 from platform.config.bounded import LARGE_BYTES, Refused, parse_json, read_bounded
 from platform.config.errors import UserError
 from platform.config.model import Model
-from platform.results.record import Scores, Settings, TrialId, TrialNumber, TrialRecord, TrialState
+from platform.results.record import GpuUse, Scores, Settings, TrialId, TrialNumber, TrialRecord, TrialState
 from platform.results.replacing import replace_text
 from platform.results.scores import shown
 
@@ -31,6 +32,13 @@ class RunningTrial(Model):
     spent_s: NonNegativeFloat = 0.0  # of wall time, in all the drivers that ran it
     restarts: NonNegativeInt = 0
 
+    @property
+    def gpu(self) -> GpuUse | None:
+        """None where its row has none, or none that can be."""
+        with contextlib.suppress(ValidationError):
+            return GpuUse.model_validate(_below("gpu.", self.row))
+        return None
+
     def as_record(
         self, state: TrialState, reason: str | None = None, started: AwareDatetime | None = None
     ) -> TrialRecord:
@@ -51,7 +59,7 @@ class RunningTrial(Model):
             duration_s=self.spent_s,
             restarts=self.restarts,
             memory=_below("memory.", self.row),
-            gpu=_below("gpu.", self.row),
+            gpu=self.gpu,
         )
 
 

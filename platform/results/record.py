@@ -73,8 +73,16 @@ def _checked(settings: dict[str, Any]) -> dict[str, Any]:
 
 Scores = Annotated[dict[str, float], BeforeValidator(_without_nan)]
 Settings = Annotated[dict[str, Any], BeforeValidator(_plain), AfterValidator(_checked)]  # a dumped TrialSettings
+MemoryBytes = Annotated[float, Field(ge=1, le=1 << 50)]
 TrialNumber = Annotated[int, Field(ge=0, lt=1 << 63)]
 TrialId = Annotated[str, Field(pattern=FILE_NAME.pattern)]  # a folder below `trials/`, and none elsewhere
+
+
+class GpuUse(Model):
+    """Of a GPU's memory, the most that a trial took, and what was foretold of it."""
+
+    taken_bytes: MemoryBytes
+    foretold_bytes: MemoryBytes
 
 
 class TrialRecord(Model):
@@ -99,7 +107,7 @@ class TrialRecord(Model):
     duration_s: NonNegativeFloat = 0.0
     restarts: NonNegativeInt = 0  # times its process died, and another went on from its checkpoint
     memory: Scores = Field(default={}, description="ready and computed blocks, waited_s, bytes")
-    gpu: Scores = Field(default={}, description="taken_bytes and foretold_bytes of its memory, where shares follow it")
+    gpu: GpuUse | None = None  # where its share of a GPU follows from the memory that it needs
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -249,7 +257,7 @@ def _row(record: TrialRecord, sources: Sequence[str]) -> dict[str, Any]:
         "duration_s": record.duration_s,
         "restarts": record.restarts,
         **{f"memory.{key}": value for key, value in record.memory.items()},
-        **{f"gpu.{key}": value for key, value in record.gpu.items()},
+        **({} if record.gpu is None else {f"gpu.{key}": value for key, value in record.gpu}),
         "curve": [dict(point) for point in record.curve],
         "record": record.model_dump_json(),
     }

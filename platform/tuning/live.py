@@ -20,7 +20,7 @@ from platform.tuning.whereabouts import Whereabouts
 
 
 class LiveTable(tune.Callback):
-    """A Tune callback that draws the recorder's state. Enter as a context around `Tuner.fit`."""
+    """A Tune callback that draws the recorder's state. Enter as a context while a Tuner is fitted."""
 
     def __init__(
         self,

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from platform.config.home import Home
 from platform.config.run import RunConfig
+from platform.results.nodes_file import Nodes, write_nodes
 from platform.results.ranking_file import RankedSource, write_ranking
 from platform.results.record import TrialRecord
 from platform.results.run_folder import RunFolder
@@ -130,6 +131,7 @@ def run_trials(
     recorder = Recorder(config, folder, past, journal, begun.usage, keep_all=keep_all)
     if (num_left := num_trials - len(recorder.records)) <= 0 or begun.wind_down.has_begun:
         recorder.interrupt(BUDGET_USED_UP)
+        write_nodes(folder.nodes, Nodes())  # an earlier driver that was killed left what ran then
         return recorder
     whereabouts = Whereabouts(roster, folder, begun.servers.counts if begun.servers else None)
     saved, live = SavedTrials(folder), LiveTable(config, recorder, console, num_trials, whereabouts)

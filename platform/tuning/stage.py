@@ -209,9 +209,10 @@ def memory_servers(
 def need_after(past: Past, foretold_bytes: int) -> GpuNeed:
     """Of a GPU, what a trial needs: foretold, and corrected by what trials of earlier drivers took."""
     need = GpuNeed(foretold_bytes)
-    for record in (*past.ended.values(), *(trial.as_record("interrupted") for trial in past.used.trials)):
-        if record.gpu:
-            need.saw(record.gpu["taken_bytes"], record.gpu["foretold_bytes"])
+    used = [*(record.gpu for record in past.ended.values()), *(trial.gpu for trial in past.used.trials)]
+    for each in used:
+        if each is not None:
+            need.saw(each.taken_bytes, each.foretold_bytes)
     return need
 
 

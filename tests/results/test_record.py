@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from platform.config.errors import UserError
 from platform.config.trial import TrialSettings
-from platform.results.record import TrialRecord, read_results, write_results
+from platform.results.record import GpuUse, TrialRecord, read_results, write_results
 
 
 def record(trial: int = 0, **changes: Any) -> TrialRecord:
@@ -67,12 +67,15 @@ def test_rows_stand_in_the_order_of_the_trials(tmp_path: Path) -> None:
 
 def test_other_tools_find_settings_scores_and_sources_in_columns_of_their_own(tmp_path: Path) -> None:
     path = tmp_path / "results.parquet"
-    write_results(path, [record(0), record(1, settings=TrialSettings().model_dump())], sources=["digits_1", "digits_9"])
+    used = GpuUse(taken_bytes=3e9, foretold_bytes=2e9)
+    second = record(1, settings=TrialSettings().model_dump(), gpu=used)
+    write_results(path, [record(0), second], sources=["digits_1", "digits_9"])
     table = pq.read_table(path)
 
     assert table["settings.tmu.merge"].to_pylist() == ["mean", "mean"]
     assert table["metric.mse"].to_pylist() == [32.5, 32.5]
     assert table["memory.ready"].to_pylist() == [30, 30]
+    assert table["gpu.taken_bytes"].to_pylist() == [None, 3e9]
     assert table["source.digits_1"].to_pylist() == [True, False]
     assert table["source.digits_9"].to_pylist() == [False, False]  # offered, never drawn
     assert table["started"].type == pa.timestamp("us", tz="UTC")

@@ -46,6 +46,8 @@ def test_what_trials_of_an_earlier_driver_took_counts_from_the_beginning() -> No
     assert need_after(Past(used=Running(trials=(first, second))), 8 * GIB).of() == 12 * GIB
     ended = {0: first.as_record("finished"), 1: second.as_record("failed")}
     assert need_after(Past(ended), 8 * GIB).of() == 12 * GIB
+    damaged = first.model_copy(update={"row": {TAKEN: 3.0 * GIB, FORETOLD: 0.0}})
+    assert need_after(Past(used=Running(trials=(damaged,))), 8 * GIB).of() == 8 * GIB
     assert need_after(Past(), 8 * GIB).of() == 8 * GIB
 
 

@@ -140,9 +140,6 @@ def test_the_pareto_set_keeps_its_checkpoints_however_bad_its_first_objective(
     assert [record.trial for record in recorder.pareto()] == [3, 4]
 
 
-# the reason of a failure
-
-
 def test_a_curve_has_what_is_searched_for_whatever_it_is(tiny_config: Config, tmp_path: Path) -> None:
     """Successive halving that goes on reads it there."""
     config = tiny_config()

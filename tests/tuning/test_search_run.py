@@ -14,9 +14,12 @@ from platform.bank.bank import Bank
 from platform.config.home import Home
 from platform.config.run import RunConfig
 from platform.results import open_run
+from platform.results.nodes_file import NodeNow, Nodes, read_nodes, write_nodes
 from platform.results.record import TrialRecord, read_results
 from platform.results.run_folder import RunFolder
-from platform.tuning.search_run import SearchOutcome, run_search
+from platform.tuning.comparison import GivenTrials
+from platform.tuning.search_run import SearchOutcome, run_search, run_trials
+from platform.tuning.stage import stage
 
 Config = Callable[..., RunConfig]
 pytestmark = [pytest.mark.usefixtures("local_ray"), pytest.mark.timeout(900)]  # a search of four trials takes 15 s
@@ -168,3 +171,14 @@ def test_the_best_target_lives_without_its_sources(finished: tuple, tiny_home: H
         predicted = network(frames, input_length=3).frames.clamp(0, 1)
     told = torch.from_numpy(shown.predicted.copy()).permute(0, 1, 4, 2, 3).float() / 255
     torch.testing.assert_close(predicted, told, atol=4 / 255, rtol=0)  # they were computed as in training: in bfloat16
+
+
+def test_what_an_earlier_driver_ran_is_forgotten_where_nothing_is_left_to_run(
+    tiny_home: Home, tiny_config: Config, tmp_path: Path
+) -> None:
+    folder = RunFolder(tmp_path / "r")
+    with stage(tiny_config(), folder, tiny_home, Console(quiet=True)) as begun:
+        killed = NodeNow(name="vm", state="takes part", cpus=1, gpus=0, trials=(7,))
+        write_nodes(folder.nodes, Nodes(nodes=(killed,)))
+        run_trials(begun, folder, Console(quiet=True), searcher=GivenTrials([]), num_trials=0)
+    assert read_nodes(folder.nodes) == Nodes()

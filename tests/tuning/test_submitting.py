@@ -135,9 +135,11 @@ def test_a_submitted_search_goes_on_when_its_terminal_closes_and_is_joined_again
 
 @pytest.mark.parametrize("place", ["folder", "storage"])
 def test_a_submitted_search_is_ended_from_elsewhere_and_gone_on_with(
-    head: Head, cable: Cable, tmp_path: Path, tiny_home: Home, remote: str, place: str
+    head: Head, cable: Cable, tmp_path: Path, tiny_home: Home, request: pytest.FixtureRequest, place: str
 ) -> None:
-    at = str(tmp_path / "ended") if place == "folder" else remote.replace("/lab", "/runs/kth")
+    at = str(tmp_path / "ended")
+    if place == "storage":
+        at = request.getfixturevalue("remote").replace("/lab", "/runs/kth")
     with_slash, run = at.replace("?", "/?") if "?" in at else f"{at}/", run_at(at, tiny_home)
     terminal = begin(head, run, 60)
     wait_for_trials(run, terminal)
