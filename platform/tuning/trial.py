@@ -68,9 +68,12 @@ class TargetTrial(tune.Trainable):
     def setup(self, config: dict[str, Any], plan: TrialPlan, limit: MemoryLimit) -> None:
         self._plan = plan
         self._limit = limit.of_this_worker()
-        self._saved = SavedTrials(plan.folder)
         self._worker = Worker(plan.threads)
         self._begin(config)
+
+    @property
+    def _saved(self) -> SavedTrials:
+        return SavedTrials(self._plan.folder)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self._begin(new_config)
