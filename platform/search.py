@@ -291,7 +291,9 @@ def _dry_run(candidates: dict[Literal["laptop", "full"], RunConfig], home: Home,
 
     from platform.sizing.estimate import Node
     from platform.sizing.many_nodes import dry_run_lines
-    from platform.tuning.plan import SearchPlan, print_plan, time_step
+    from platform.training.step_cost import time_step
+    from platform.tuning.plan import SearchPlan
+    from platform.tuning.plan_page import print_plan
 
     plan = SearchPlan.make(_choose(candidates, torch.cuda.device_count()), home)
     step = time_step(plan.config)

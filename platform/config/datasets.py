@@ -10,6 +10,7 @@ from platform.config.errors import nearest
 
 OWN = "own_"  # before the name that users give to their own data: own_lab
 MOST_DIGITS = 3
+CHANNELS_UNTIL_KNOWN = 1  # most data sets are grey; a prepared one tells
 
 KTH_ACTIONS = ("boxing", "handclapping", "handwaving", "jogging", "running", "walking")
 WEIZMANN_ACTIONS = ("bend", "jack", "jump", "pjump", "run", "side", "skip", "walk", "wave1", "wave2")

@@ -21,6 +21,7 @@ from platform.benchmarks.catalog import find_benchmark
 from platform.benchmarks.recording import Found, Recording
 from platform.benchmarks.store_writer import write_store
 from platform.benchmarks.tensors import clips_to_float
+from platform.config.datasets import CHANNELS_UNTIL_KNOWN
 from platform.config.home import Home
 from platform.config.network import NetworkConfig
 from platform.config.reach import imitated_memories, memory_of, possible
@@ -39,7 +40,7 @@ from platform.training.precision import settled_precision
 from platform.training.run import TrainingRun
 from platform.training.stream import directions
 from platform.tuning.gpu_need import foretold
-from platform.tuning.plan import CHANNELS_UNTIL_KNOWN, SearchPlan, source_networks
+from platform.tuning.plan import SearchPlan, source_networks
 from platform.tuning.resources import trial_resources
 
 MOST_TIMED_CLIPS = 8  # times grow in proportion to the clips: more would only keep the user waiting

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 
 from platform.bank.bank import count_parameters
 from platform.bank.networks import build_network
+from platform.config.datasets import CHANNELS_UNTIL_KNOWN
 from platform.config.errors import UserError
 from platform.config.run import RunConfig
 from platform.results.scores import readable_bytes, readable_time
 from platform.sizing.driver_limit import Window
 from platform.sizing.estimate import Costs, Node, source_seconds, trials_at_once
 from platform.sizing.simulation import Demand, Simulated, Work, saturated_at, simulate
-from platform.tuning.plan import CHANNELS_UNTIL_KNOWN, SearchPlan, StepCost
+from platform.training.step_cost import StepCost
+from platform.tuning.plan import SearchPlan
 from platform.tuning.resuming import rungs_of
 
 NODE_COUNTS = (1, 2, 4, 8, 16, 32, 64, 128, 250, 500, 1000)

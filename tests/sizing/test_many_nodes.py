@@ -23,7 +23,9 @@ from platform.sizing.many_nodes import (
     work_of,
 )
 from platform.sizing.simulation import Demand, Work
-from platform.tuning.plan import SearchPlan, StepCost, share_text
+from platform.training.step_cost import StepCost
+from platform.tuning.plan import SearchPlan
+from platform.tuning.plan_page import share_text
 
 Config = Callable[..., RunConfig]
 COSTS = Costs(step_s=1.0, block_s={"one": 2.0, "two": 3.0}, evaluation_s=0.5, orchestration_s=0.25)

@@ -21,15 +21,9 @@ from platform.config.network import NetworkConfig
 from platform.config.run import RunConfig
 from platform.config.training import TrainingConfig
 from platform.training.run import num_steps
-from platform.tuning.plan import (
-    MOST_TIMED_CLIPS,
-    ClipCounts,
-    SearchPlan,
-    clip_counts,
-    print_plan,
-    share_text,
-    time_step,
-)
+from platform.training.step_cost import MOST_TIMED_CLIPS, time_step
+from platform.tuning.plan import ClipCounts, SearchPlan, clip_counts
+from platform.tuning.plan_page import print_plan, share_text
 from tmu_models import VideoPredictor
 
 MakeConfig = Callable[..., RunConfig]
