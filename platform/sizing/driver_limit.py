@@ -28,6 +28,7 @@ from platform.measure.processes import in_fresh_process
 from platform.memory.server import Serving
 from platform.results.run_folder import RunFolder
 from platform.sizing.two_nodes import own_nodes
+from platform.tuning.begun import Begun
 from platform.tuning.cluster import log_libraries_to
 from platform.tuning.halving import halving
 from platform.tuning.memory_limit import MemoryLimit
@@ -37,7 +38,6 @@ from platform.tuning.resuming import Past
 from platform.tuning.search_run import run_trials
 from platform.tuning.searcher import TrialSearcher
 from platform.tuning.space import SettingsSpace
-from platform.tuning.stage import Begun
 from platform.tuning.study import open_study_storage
 from platform.tuning.target import TargetPlan
 from platform.tuning.trial import TargetTrial, TrialPlan

@@ -31,7 +31,8 @@ from platform.results.run_folder import RunFolder
 from platform.tuning.comparison import GivenTrials, Job
 from platform.tuning.resources import TrialResources
 from platform.tuning.search_run import how_it_ended, run_trials
-from platform.tuning.stage import served_sources, stage
+from platform.tuning.serving import served_sources
+from platform.tuning.stage import stage
 from platform.tuning.target import TargetPlan
 from platform.tuning.trial import FAILURE
 

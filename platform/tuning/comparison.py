@@ -15,11 +15,12 @@ from rich.console import Console
 from platform.config.home import Home
 from platform.config.run import RunConfig
 from platform.results.run_folder import RunFolder
+from platform.tuning.begun import Begun
 from platform.tuning.made_with import RunProvenance
 from platform.tuning.recorder import Recorder
 from platform.tuning.resuming import Past, take_over
 from platform.tuning.search_run import Ending, how_it_ended, run_trials
-from platform.tuning.stage import Begun, stage
+from platform.tuning.stage import stage
 from platform.tuning.usage import WindDown
 
 

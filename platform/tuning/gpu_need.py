@@ -11,6 +11,7 @@ from platform.config.reach import heaviest, imitated_memories, network_memories
 from platform.config.run import RunConfig
 from platform.results.scores import readable_bytes
 from platform.training.footprint import trial_bytes
+from platform.tuning.resuming import Past
 from tmu_models.pointwise import first_line
 
 DOUBLED = 2
@@ -48,6 +49,16 @@ class GpuNeed:
         self.factor = 1.0  # by which trials were seen to take more, or less, than was foretold of them
         self._seen = 0.0
         self._more: dict[int, int] = {}
+
+    @classmethod
+    def after(cls, past: Past, foretold_bytes: int) -> "GpuNeed":
+        """Corrected by what trials of earlier drivers took."""
+        need = cls(foretold_bytes)
+        used = [*(record.gpu for record in past.ended.values()), *(trial.gpu for trial in past.used.trials)]
+        for each in used:
+            if each is not None:
+                need.saw(each.taken_bytes, each.foretold_bytes)
+        return need
 
     def of(self, trial: int | None = None) -> int:
         """What this trial is given; None: any that has had no lack."""

@@ -4,14 +4,22 @@ A run notes it when it begins and whenever it goes on, in `provenance.json`. Wha
 releases, is not compared.
 """
 
+import datetime
 import hashlib
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from pydantic import BaseModel, PositiveInt
+from pydantic import BaseModel, ConfigDict, PositiveInt
 
+from platform.bank.bank import Bank
+from platform.benchmarks.benchmark import Benchmark
 from platform.config.bounded import Refused, read_json
 from platform.config.errors import UserError
+from platform.config.home import Home
 from platform.config.run import RunConfig
+from platform.config.splits import SPLIT_NAMES
+from platform.results.replacing import replace_text
 from platform.results.run_folder import RunFolder
 from platform.training.versions import code_version, hardware, package_versions
 
@@ -106,3 +114,44 @@ def read_provenance(folder: RunFolder) -> RunProvenance:
         raise UserError(
             f"{folder.provenance} cannot be read ({fault}). Copy it again from where the run was made."
         ) from None
+
+
+class _Provenance(BaseModel):
+    """What was noted when the run began stays as it is."""
+
+    model_config = ConfigDict(extra="allow")
+    resumed: list[dict[str, Any]] = []
+
+
+def note_provenance(
+    config: RunConfig, folder: RunFolder, benchmark: Benchmark, home: Home, entries: Mapping[str, str], device: str
+) -> None:
+    """What everything was made of, and with what. Of a search that goes on: when, and with what it does."""
+    started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    noted = made_with(folder, config, device).model_dump(exclude_none=True)
+    if folder.provenance.is_file():
+        before = read_json(folder.provenance, _Provenance)
+        before.resumed.append({"started": started, **noted})
+        replace_text(folder.provenance, before.model_dump_json(indent=2))
+        return
+    cards = {name: Bank.of(home).card(entry) for name, entry in entries.items()}
+    provenance = {
+        "benchmark": benchmark.label,
+        "synthetic": benchmark.synthetic,
+        "fingerprints": {split: benchmark.blocks(split).fingerprint for split in SPLIT_NAMES},
+        "sources": {
+            name: {
+                "entry": entries[name],
+                "benchmark": card.data.label,
+                "synthetic": card.data.synthetic,
+                "weights_sha256": card.weights_sha256,
+                "score": card.score,
+                "last_frame": card.last_frame,
+            }
+            for name, card in cards.items()
+        },
+        "seed": config.search.seed,
+        "started": started,
+        **noted,
+    }
+    replace_text(folder.provenance, json.dumps(provenance, indent=2))

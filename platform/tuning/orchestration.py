@@ -23,12 +23,12 @@ from platform.config.training import TrainingConfig
 from platform.config.trial import DistilConfig, TrialSettings
 from platform.memory.server import Serving
 from platform.results.run_folder import RunFolder
+from platform.tuning.begun import Begun
 from platform.tuning.cluster import log_libraries_to
 from platform.tuning.resources import TrialResources
 from platform.tuning.search_run import run_trials
 from platform.tuning.searcher import TrialSearcher
 from platform.tuning.space import SettingsSpace
-from platform.tuning.stage import Begun
 from platform.tuning.study import open_study_storage
 from platform.tuning.target import TargetPlan
 from platform.tuning.trial import TrialPlan

@@ -27,7 +27,7 @@ from platform.results.record import TrialRecord
 from platform.results.settings_text import setting_text
 from platform.tuning.memory_limit import MemoryLimit
 from platform.tuning.recorded import Recorded
-from platform.tuning.stage import served_sources
+from platform.tuning.serving import served_sources
 from platform.tuning.target import Target, TargetPlan
 from platform.tuning.trial import OWN_FAILURES
 from platform.tuning.worker import Worker

@@ -17,6 +17,7 @@ from platform.results.nodes_file import Nodes, write_nodes
 from platform.results.ranking_file import RankedSource, write_ranking
 from platform.results.record import TrialRecord
 from platform.results.run_folder import RunFolder
+from platform.tuning.begun import Begun
 from platform.tuning.checkpoints import SavedTrials
 from platform.tuning.halving import Halving, halving
 from platform.tuning.live import LiveTable
@@ -28,7 +29,7 @@ from platform.tuning.recorder import INTERRUPTED, Recorder
 from platform.tuning.resuming import Past, take_over
 from platform.tuning.searcher import TrialSearcher
 from platform.tuning.space import SettingsSpace
-from platform.tuning.stage import Begun, stage
+from platform.tuning.stage import stage
 from platform.tuning.study import check_study, open_study_storage, study_name
 from platform.tuning.trial import TargetTrial, trial_folder
 from platform.tuning.tune_repair import repaired_tune

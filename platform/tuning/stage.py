@@ -4,16 +4,9 @@ A search and a comparison both begin here. What cannot work is refused before an
 """
 
 import contextlib
-import dataclasses
-import datetime
-import json
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
 
-import ray
-from pydantic import BaseModel, ConfigDict
-from ray.exceptions import RayError
 from rich.console import Console
 from rich.markup import escape
 
@@ -22,78 +15,34 @@ from platform.bank.card import CARD
 from platform.benchmarks.benchmark import Benchmark
 from platform.benchmarks.catalog import open_benchmark, published_name
 from platform.benchmarks.manifest import MANIFEST_FILE
-from platform.config.bounded import read_json
 from platform.config.home import Home
 from platform.config.resolved import dump_run
 from platform.config.run import RunConfig
 from platform.config.splits import SPLIT_NAMES
-from platform.memory.compute import no_such_memory
-from platform.memory.coordinator import Servers, start_servers
-from platform.memory.request import MemoryIdentity
-from platform.memory.server import ServedSource, Serving
+from platform.memory.server import Serving
 from platform.results.incidents import Journal
-from platform.results.progress import Running
 from platform.results.replacing import replace_text
 from platform.results.run_folder import RunFolder
-from platform.results.scores import readable_bytes
-from platform.results.serving import ServingTotals
 from platform.training.lpips import load_lpips, why_no_lpips
+from platform.tuning.begun import Begun
 from platform.tuning.cluster import log_libraries_to
 from platform.tuning.gpu_memory import GpuMemory
 from platform.tuning.gpu_need import GpuNeed, foretold
 from platform.tuning.gpu_shares import GpuShares
-from platform.tuning.made_with import RunProvenance, made_with, read_provenance
+from platform.tuning.made_with import RunProvenance, note_provenance, read_provenance
 from platform.tuning.node_precision import settle_precision
-from platform.tuning.nodes import Needed, NodeCheck, nodes_for_work
-from platform.tuning.plan import (
-    check_fits,
-    check_memories,
-    check_starts,
-    memory_bytes,
-    source_networks,
-    what_the_store_holds,
-)
+from platform.tuning.nodes import Needed, NodeCheck
+from platform.tuning.plan import check_fits, check_memories, check_starts, source_networks
 from platform.tuning.pretraining import SourceSpec, bank_entries, pretrain_missing, specs
 from platform.tuning.resources import TrialResources
 from platform.tuning.resuming import Past
 from platform.tuning.roster import Roster, await_resources
 from platform.tuning.same_data import entries_as_recorded, refuse_other_clips
 from platform.tuning.served_usage import ServedUsage
+from platform.tuning.serving import memory_servers, note_small_store, served_sources
 from platform.tuning.target import TargetPlan
 from platform.tuning.trial import TrialPlan
-from platform.tuning.usage import Usage, WindDown
-
-TOTALS_S = 30.0  # how long the servers' last word is waited for
-
-
-@dataclasses.dataclass(frozen=True)
-class Begun:
-    """What trials stand on, and what watches over them."""
-
-    plan: TrialPlan
-    resources: TrialResources
-    journal: Journal
-    usage: Usage
-    wind_down: WindDown
-    roster: Roster
-    servers: Servers | None = None
-
-    @classmethod
-    def plainly(cls, plan: TrialPlan, resources: TrialResources, console: Console) -> "Begun":
-        """For trials without memory servers, and without a past."""
-        config, journal = plan.target.config, Journal(plan.folder.incidents, console)
-        usage = Usage(Running(), time.monotonic(), server_gpus=0.0)
-        wind_down = WindDown(config.search.budget, usage, plan.folder.winding_down, journal)
-        wanted = config.resources.model_copy(update={"trials_at_once": resources.at_once})
-        there = [node["NodeID"] for node in nodes_for_work()]
-        return cls(plan, resources, journal, usage, wind_down, Roster(wanted, resources, journal, checked=there))
-
-
-class _Provenance(BaseModel):
-    """What was noted when the run began stays as it is."""
-
-    model_config = ConfigDict(extra="allow")
-    resumed: list[dict[str, Any]] = []
+from platform.tuning.usage import WindDown
 
 
 @contextlib.contextmanager
@@ -132,7 +81,7 @@ def stage(
         need_bytes, told = foretold(config, networks, benchmark.channels)
         console.print(told, markup=False, soft_wrap=True)
         if need_bytes is not None:
-            need, gpu_memory = need_after(past, need_bytes), GpuMemory()
+            need, gpu_memory = GpuNeed.after(past, need_bytes), GpuMemory()
             resources = await_resources(config.resources, len(config.sources), console, need, gpu_memory)
             shares = GpuShares(need, gpu_memory, config.resources, resources, journal)
     for note in resources.notes:
@@ -178,44 +127,6 @@ def stage(
         yield Begun(plan, resources, journal, usage, wind_down, roster, servers)
 
 
-@contextlib.contextmanager
-def memory_servers(
-    serving: Serving, folder: RunFolder, console: Console, nodes: Collection[str] | None = None
-) -> Iterator[Servers | None]:
-    """The servers of a run for the duration, on `nodes` from the beginning; what they did is written to its folder in
-    the end. `nodes`: by their ids; None: all there are.
-
-    Gives None where nothing is served.
-    """
-    if not serving.sources:
-        yield None
-        return
-    coordinator, without = start_servers(serving, nodes)
-    if without:
-        console.print(
-            f"[yellow]note:[/] {len(without)} of the nodes have no room for memory servers; trials there are sent "
-            "their memories by those of other nodes"
-        )
-    servers = Servers(coordinator)
-    try:
-        yield servers
-    finally:
-        with contextlib.suppress(RayError):  # a cluster that is gone tells nothing
-            totals = ray.get(coordinator.totals.remote(), timeout=TOTALS_S)
-            replace_text(folder.memory, ServingTotals(**dataclasses.asdict(totals)).model_dump_json(indent=2))
-        servers.end()
-
-
-def need_after(past: Past, foretold_bytes: int) -> GpuNeed:
-    """Of a GPU, what a trial needs: foretold, and corrected by what trials of earlier drivers took."""
-    need = GpuNeed(foretold_bytes)
-    used = [*(record.gpu for record in past.ended.values()), *(trial.gpu for trial in past.used.trials)]
-    for each in used:
-        if each is not None:
-            need.saw(each.taken_bytes, each.foretold_bytes)
-    return need
-
-
 def prepare_benchmarks(config: RunConfig, home: Home, console: Console) -> Benchmark:
     """Open the target's benchmark and those of the sources, making stand-ins where that is allowed."""
     benchmark = open_benchmark(config.benchmark, home)
@@ -242,39 +153,6 @@ def pretrain_sources(config: RunConfig, home: Home, resources: TrialResources, c
     return {name: entries[name] or made[name] for name in entries}
 
 
-def served_sources(
-    config: RunConfig, home: Home, entries: Mapping[str, str], benchmark: Benchmark
-) -> dict[str, ServedSource]:
-    """What each source serves. Raises UserError for a memory it does not have, or weights that are not the card's."""
-    bank, clips, served = Bank.of(home), benchmark.blocks("train"), {}
-    cells = config.benchmark.frame_size // config.network.patch_size
-    for name, entry in entries.items():
-        card, network, memory = bank.card(entry), bank.load(entry), config.sources[name].memory
-        if memory not in network.memory_channels:
-            raise no_such_memory(name, memory, network)
-        identity = MemoryIdentity(
-            card.function_sha256,
-            clips.fingerprint,
-            config.benchmark.input_length,
-            grid=(cells, cells),
-            dtype=config.resources.memory_dtype,
-            entry=entry,
-            clips=benchmark.label,
-        )
-        served[name] = ServedSource(name, entry, identity)
-    return served
-
-
-def note_small_store(config: RunConfig, home: Home, benchmark: Benchmark, console: Console) -> None:
-    """Say when the store cannot hold every memory that the search may ask for."""
-    wanted = memory_bytes(config, source_networks(config, home), benchmark.blocks("train").num_clips)
-    if held := what_the_store_holds(config, home, wanted):
-        console.print(
-            f"[yellow]note:[/] memories may take {readable_bytes(wanted)} at {escape(str(home.memory))}{held}. "
-            "Free some with `python -m platform.sources cache --clear`, or raise resources.memory_budget."
-        )
-
-
 def needed_files(benchmark: Benchmark, home: Home, entries: Iterable[str]) -> Iterator[Needed]:
     """What trials read on their node besides the run folder. What was published they fetch."""
     share, bank = f"Let the nodes share TMU_HOME, {home.root} here", Bank.of(home)
@@ -291,40 +169,6 @@ def begin_run_folder(config: RunConfig, folder: RunFolder) -> None:
     """The resolved configuration, with which a search can be gone on with from here on."""
     folder.path.mkdir(parents=True, exist_ok=True)
     replace_text(folder.config, dump_run(config))
-
-
-def note_provenance(
-    config: RunConfig, folder: RunFolder, benchmark: Benchmark, home: Home, entries: Mapping[str, str], device: str
-) -> None:
-    """What everything was made of, and with what. Of a search that goes on: when, and with what it does."""
-    started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    noted = made_with(folder, config, device).model_dump(exclude_none=True)
-    if folder.provenance.is_file():
-        before = read_json(folder.provenance, _Provenance)
-        before.resumed.append({"started": started, **noted})
-        replace_text(folder.provenance, before.model_dump_json(indent=2))
-        return
-    cards = {name: Bank.of(home).card(entry) for name, entry in entries.items()}
-    provenance = {
-        "benchmark": benchmark.label,
-        "synthetic": benchmark.synthetic,
-        "fingerprints": {split: benchmark.blocks(split).fingerprint for split in SPLIT_NAMES},
-        "sources": {
-            name: {
-                "entry": entries[name],
-                "benchmark": card.data.label,
-                "synthetic": card.data.synthetic,
-                "weights_sha256": card.weights_sha256,
-                "score": card.score,
-                "last_frame": card.last_frame,
-            }
-            for name, card in cards.items()
-        },
-        "seed": config.search.seed,
-        "started": started,
-        **noted,
-    }
-    replace_text(folder.provenance, json.dumps(provenance, indent=2))
 
 
 def _what_goes_on(past: Past) -> str:

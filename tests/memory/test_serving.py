@@ -23,7 +23,7 @@ from platform.memory.coordinator import start_servers
 from platform.memory.request import Request, Shown
 from platform.memory.server import Serving
 from platform.results.run_folder import RunFolder
-from platform.tuning.stage import memory_servers
+from platform.tuning.serving import memory_servers
 
 Config = Callable[..., RunConfig]
 pytestmark = pytest.mark.usefixtures("local_ray")

@@ -21,7 +21,6 @@ from platform.tuning.gpu_shares import GpuShares
 from platform.tuning.memory_limit import GpuIsFull
 from platform.tuning.resources import TrialResources
 from platform.tuning.resuming import Past
-from platform.tuning.stage import need_after
 from platform.tuning.trial import FORETOLD, TAKEN
 from tmu_models import ConvLSTMCell
 from tmu_models.families import FAMILIES
@@ -43,12 +42,12 @@ def test_what_trials_of_an_earlier_driver_took_counts_from_the_beginning() -> No
     row = {TAKEN: 3.0 * GIB, FORETOLD: 2.0 * GIB}
     first = RunningTrial(trial=0, id="00000", seed=1, settings={}, row=row)
     second = RunningTrial(trial=1, id="00001", seed=1, settings={})  # it had no epoch yet
-    assert need_after(Past(used=Running(trials=(first, second))), 8 * GIB).of() == 12 * GIB
+    assert GpuNeed.after(Past(used=Running(trials=(first, second))), 8 * GIB).of() == 12 * GIB
     ended = {0: first.as_record("finished"), 1: second.as_record("failed")}
-    assert need_after(Past(ended), 8 * GIB).of() == 12 * GIB
+    assert GpuNeed.after(Past(ended), 8 * GIB).of() == 12 * GIB
     damaged = first.model_copy(update={"row": {TAKEN: 3.0 * GIB, FORETOLD: 0.0}})
-    assert need_after(Past(used=Running(trials=(damaged,))), 8 * GIB).of() == 8 * GIB
-    assert need_after(Past(), 8 * GIB).of() == 8 * GIB
+    assert GpuNeed.after(Past(used=Running(trials=(damaged,))), 8 * GIB).of() == 8 * GIB
+    assert GpuNeed.after(Past(), 8 * GIB).of() == 8 * GIB
 
 
 def test_a_trial_that_lacked_memory_gets_twice_its_need_and_more_than_it_had() -> None:

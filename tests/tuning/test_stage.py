@@ -15,7 +15,7 @@ from platform.config.home import Home
 from platform.config.run import RunConfig
 from platform.results.incidents import read_incidents
 from platform.results.run_folder import RunFolder
-from platform.tuning.stage import note_small_store
+from platform.tuning.serving import note_small_store
 
 
 @pytest.mark.parametrize(("budget", "said"), [("0", "the store holds 0 % of it"), ("1GB", "")])
