@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pytest
 from ray.autoscaler._private.fake_multi_node.node_provider import FAKE_HEAD_NODE_ID
 
 from platform.config.home import Home
+from tests.waiting import wait_for
 
 AUTOSCALING = Path(__file__).parent / "fixtures" / "autoscaling.yaml"
 PORT, REDIS = 6379, 6380
@@ -64,12 +64,10 @@ class Hosts:
         mounts = 'mount -t proc proc /proc && mount --bind "$0" "$1" && exec sleep infinity'
         apart = ["unshare", "--pid", "--fork", "--mount", "--kill-child", "sh", "-c", mounts, str(own), self._ray]
         booted = subprocess.Popen(["ip", "netns", "exec", self.host(number), *apart])
-        ends = time.monotonic() + 10
-        while [child.name() for child in psutil.Process(booted.pid).children()] != ["sleep"]:
-            assert time.monotonic() < ends
-            time.sleep(0.01)
+        process = psutil.Process(booted.pid)
+        wait_for(lambda: [child.name() for child in process.children()] == ["sleep"], most_s=10)
         self._booted.append(booted)
-        self._first.append(psutil.Process(booted.pid).children()[0].pid)
+        self._first.append(process.children()[0].pid)
 
     def host(self, number: int) -> str:
         return f"{self.name}-{number}"
@@ -158,13 +156,10 @@ class Hosts:
         """What runs a command there."""
         return ["nsenter", f"--target={self._first[number]}", "--net", "--pid", "--mount", "--"]
 
-    def wait_for(self, count: int) -> None:
-        """Raylets that the head knows to live."""
+    def wait_for_raylets(self, count: int) -> None:
+        """As many that the head knows to live."""
         asks = f"import ray; ray.init('{self.cluster}'); print(sum(node['Alive'] for node in ray.nodes()))"
-        ends = time.monotonic() + 90
-        while self.on(0, "-c", asks).communicate()[0].strip() != str(count):
-            assert time.monotonic() < ends
-            time.sleep(0.5)
+        wait_for(lambda: self.on(0, "-c", asks).communicate()[0].strip() == str(count), most_s=90)
 
     def remove(self) -> None:
         for pid in self._first:  # with it end all of the host
@@ -195,7 +190,7 @@ def network(tiny_home: Home) -> Iterator[Hosts]:
 def hosts(network: Hosts) -> Hosts:
     """Two, with Ray on both, a core each."""
     network.start_ray(0)
-    network.wait_for(1)
+    network.wait_for_raylets(1)
     network.start_ray(1)
-    network.wait_for(2)
+    network.wait_for_raylets(2)
     return network

@@ -20,7 +20,8 @@ from platform.tuning.one_driver import drawing
 from platform.tuning.resuming import Past
 from platform.tuning.sampler import SeededPerTrial
 from platform.tuning.space import SettingsSpace
-from platform.tuning.study import STUDY, NoAnswer, WaitEnded
+from platform.tuning.study import STUDY
+from platform.tuning.study_patience import NoAnswer, WaitEnded
 from platform.tuning.trial import FAILURE
 from platform.tuning.usage import WindDown
 from platform.tuning.warm_start import WARM, WarmStart, are_numbers, told_value

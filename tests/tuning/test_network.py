@@ -12,6 +12,7 @@ from platform.results.progress import read_running
 from platform.results.record import read_results
 from platform.results.run_folder import RunFolder
 from tests.hosts import Hosts
+from tests.waiting import wait_for
 
 TINY = Path(__file__).parents[1] / "fixtures" / "tiny.yaml"
 LONGEST_S = 300.0  # of one part of a story, on a slow machine
@@ -80,9 +81,9 @@ def test_a_slow_link_costs_no_trial(hosts: Hosts, tmp_path: Path) -> None:
 def test_a_head_that_comes_back_costs_no_trial(network: Hosts, tmp_path: Path) -> None:
     network.start_redis()
     network.start_ray(0, cores=0)
-    network.wait_for(1)
+    network.wait_for_raylets(1)
     network.start_ray(1, cores=2)
-    network.wait_for(2)
+    network.wait_for_raylets(2)
     run = RunFolder(tmp_path / "r")
     driver = begin(network, run, "search.trials=4", "training.epochs=30", on=1)
     wait_until(lambda: both_train(run), driver)
@@ -91,7 +92,7 @@ def test_a_head_that_comes_back_costs_no_trial(network: Hosts, tmp_path: Path) -
     epochs = known_epochs(run)
     network.start_ray(0, cores=0)
     wait_until(lambda: known_epochs(run) > epochs, driver)
-    network.wait_for(2)
+    network.wait_for_raylets(2)
     out, err = driver.communicate(timeout=LONGEST_S)
     assert driver.returncode == 0, out + err
     records = read_results(run.results)
@@ -100,7 +101,7 @@ def test_a_head_that_comes_back_costs_no_trial(network: Hosts, tmp_path: Path) -
 
 def test_an_autoscaler_is_asked_for_room_and_told_when_it_is_wanted_no_more(network: Hosts, tmp_path: Path) -> None:
     network.start_autoscaler()
-    network.wait_for(1)
+    network.wait_for_raylets(1)
     run = RunFolder(tmp_path / "r")
     wanted = ("resources.trials_at_once=2", "resources.wait_minutes=3")
     driver = begin(network, run, "search.trials=4", "training.epochs=60", *wanted)
@@ -110,7 +111,5 @@ def test_an_autoscaler_is_asked_for_room_and_told_when_it_is_wanted_no_more(netw
     assert [(record.state, record.restarts) for record in read_results(run.results)] == [("finished", 0)] * 4
     asked = network.asked_of_autoscaler()
     assert [f"{{'CPU': 0.9}}: {many} from request_resources()" in asked for many in (1, 2)] == [True, True]
-    ends = time.monotonic() + 20
-    while network.asked_of_autoscaler()[-1] != "(none)":  # of two nodes with one address it takes none back
-        assert time.monotonic() < ends
-        time.sleep(0.5)
+    # Of two nodes with one address it takes none back.
+    wait_for(lambda: network.asked_of_autoscaler()[-1] == "(none)", most_s=20)

@@ -1,7 +1,6 @@
 """Which nodes a trial asks for, as nodes come and go: by a list of nodes in place of Ray's."""
 
 import threading
-import time
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +13,7 @@ from platform.tuning import roster as module
 from platform.tuning.nodes import NodeCheck
 from platform.tuning.resources import TrialResources
 from platform.tuning.roster import NODE_ID, Roster
+from tests.waiting import wait_for
 
 TRIAL: Any = SimpleNamespace(config={"trial": 0})
 
@@ -56,9 +56,7 @@ def test_a_trial_that_waits_asks_for_the_nodes_that_take_part(there: list[dict[s
     there.append(node("b"))
     assert (selector(roster, waits=False), selector(roster, waits=True)) == ("!in(b)", "in(a)")
     check.passes.set()
-    ends = time.monotonic() + 10
-    while roster.members["b"].state != "takes part":
-        assert time.monotonic() < ends
+    wait_for(lambda: roster.members["b"].state == "takes part", most_s=10)
     assert (selector(roster, waits=False), selector(roster, waits=True)) == (None, "in(a,b)")
     del there[0]
     assert (selector(roster, waits=False), selector(roster, waits=True)) == (None, "in(b)")

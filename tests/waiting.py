@@ -1,0 +1,11 @@
+"""Waiting for what comes to pass elsewhere: in another process, or another thread."""
+
+import time
+from collections.abc import Callable
+
+
+def wait_for(has_come: Callable[[], bool], most_s: float = 100) -> None:
+    ends = time.monotonic() + most_s
+    while not has_come():
+        assert time.monotonic() < ends
+        time.sleep(0.02)
