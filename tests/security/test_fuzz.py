@@ -83,7 +83,8 @@ def test_damaged_files_are_read_or_refused_for_as_long_as_a_soak_goes_on(
     ends = time.monotonic() + soak_s / len(READERS)
     for number in count():
         (folder := tmp_path / str(number)).mkdir()
-        ending = ending_of(partial(run_fuzz, kind, folder, time.time_ns() % (1 << 32), 2 * SECONDS))
+        seconds = min(2 * SECONDS, max(1.0, ends - time.monotonic()))
+        ending = ending_of(partial(run_fuzz, kind, folder, time.time_ns() % (1 << 32), seconds))
         assert ending.error == "", ending.text
         if time.monotonic() > ends:
             break
