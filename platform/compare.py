@@ -57,9 +57,9 @@ def compare(
         raise UserError(f"{config} names nothing to compare. Add compare.settings: {{name: {{sources: [...], ...}}}}")
     from platform.reporting.comparison_page import print_comparison, render_comparison
     from platform.results.comparison import Comparison
-    from platform.tuning.cluster import cluster
+    from platform.tuning.cluster.connecting import cluster
     from platform.tuning.comparison import run_comparison
-    from platform.tuning.driver import driving
+    from platform.tuning.keeping.driver import driving
 
     begins = new_run_folder if folder is None else contextlib.nullcontext
     folder = folder or run_at(run_dir or default_run_path(settings.name), home)

@@ -46,9 +46,9 @@ def confirm(
     from platform.reporting.page import render_report
     from platform.results.confirmed import read_confirmed
     from platform.results.summary import RunSummary
-    from platform.tuning.cluster import cluster
+    from platform.tuning.cluster.connecting import cluster
     from platform.tuning.confirmation import prepare_confirmation, run_confirmation
-    from platform.tuning.driver import driving
+    from platform.tuning.keeping.driver import driving
 
     wrong = [each for each in overrides or () if not each.startswith(("confirm.", "resources."))]
     if wrong:

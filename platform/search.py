@@ -199,7 +199,7 @@ def _submit(
     overrides: Sequence[str],
 ) -> None:
     """`places`: the options that name a run, one of which must."""
-    from platform.tuning.submitting import Job
+    from platform.tuning.cluster.submitting import Job
 
     given = [(option, place) for option, place in places.items() if place is not None]
     if len(given) != 1 or not _is_found_everywhere(given[0][1]):
@@ -235,7 +235,7 @@ def _is_found_everywhere(place: str) -> bool:
 
 
 def _stop(run: str) -> None:
-    from platform.tuning.driver import stop
+    from platform.tuning.keeping.driver import stop
 
     stop(run_at(run, Home.from_environment()))
     console.print("ended, with what had finished kept", markup=False)
@@ -258,7 +258,7 @@ def _follow(run: str) -> None:
 
 
 def _replay(trial: str) -> None:
-    from platform.tuning.recorded import Recorded
+    from platform.tuning.keeping.recorded import Recorded
     from platform.tuning.replay import run_replay
 
     try:
@@ -318,9 +318,9 @@ def _search(
     from platform.reporting.page import render_report
     from platform.results.confirmed import read_confirmed
     from platform.results.summary import RunSummary
-    from platform.tuning.cluster import cluster, cluster_gpus
+    from platform.tuning.cluster.connecting import cluster, cluster_gpus
     from platform.tuning.confirmation import prepare_confirmation, run_confirmation
-    from platform.tuning.driver import driving, note_ray
+    from platform.tuning.keeping.driver import driving, note_ray
     from platform.tuning.search_run import run_search
 
     go_on, confirmed = partial(_go_on, folder, address), None

@@ -10,7 +10,7 @@ from platform.measure.setting import Setting
 from platform.results.scores import readable_time
 from platform.sizing.trials import make_ready, timed_config
 from platform.sizing.whole_search import TrialTime, Whole, trial_time, whole_search
-from platform.tuning.cluster import cluster
+from platform.tuning.cluster.connecting import cluster
 from platform.tuning.orchestration import Orchestration, orchestration_seconds
 
 TRIALS, SOURCES, EPOCHS = 16, 4, 3

@@ -1,7 +1,7 @@
 """A run whose own place is storage that all machines reach: `--run-dir s3://bucket/runs/kth`.
 
 Everything of it but the checkpoints is also in a working copy on the machine that drives it, or that looks at it. What
-lies in storage is brought here by `fetch_run`; the driver's changes are taken there by `tuning/mirror.py`.
+lies in storage is brought here by `fetch_run`; the driver's changes are taken there by `tuning/keeping/mirror.py`.
 """
 
 import contextlib

@@ -29,18 +29,18 @@ from platform.memory.server import Serving
 from platform.results.run_folder import RunFolder
 from platform.sizing.two_nodes import own_nodes
 from platform.tuning.begun import Begun
-from platform.tuning.cluster import log_libraries_to
-from platform.tuning.halving import halving
-from platform.tuning.memory_limit import MemoryLimit
+from platform.tuning.cluster.connecting import log_libraries_to
+from platform.tuning.cluster.resources import TrialResources
 from platform.tuning.orchestration import small_search
-from platform.tuning.resources import TrialResources
-from platform.tuning.resuming import Past
 from platform.tuning.search_run import run_trials
-from platform.tuning.searcher import TrialSearcher
-from platform.tuning.space import SettingsSpace
-from platform.tuning.study import open_study_storage
-from platform.tuning.target import TargetPlan
-from platform.tuning.trial import TargetTrial, TrialPlan
+from platform.tuning.study.halving import halving
+from platform.tuning.study.searcher import TrialSearcher
+from platform.tuning.study.space import SettingsSpace
+from platform.tuning.study.storage import open_study_storage
+from platform.tuning.trials.memory_limit import MemoryLimit
+from platform.tuning.trials.resuming import Past
+from platform.tuning.trials.target import TargetPlan
+from platform.tuning.trials.trial import TargetTrial, TrialPlan
 
 SCORES = ("mse", "ssim", "psnr")
 HERE, MOST_WAITED_S = ".here-", 120.0

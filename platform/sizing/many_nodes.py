@@ -15,7 +15,7 @@ from platform.sizing.estimate import Costs, Node, source_seconds, trials_at_once
 from platform.sizing.simulation import Demand, Simulated, Work, saturated_at, simulate
 from platform.training.step_cost import StepCost
 from platform.tuning.plan import SearchPlan
-from platform.tuning.resuming import rungs_of
+from platform.tuning.trials.resuming import rungs_of
 
 NODE_COUNTS = (1, 2, 4, 8, 16, 32, 64, 128, 250, 500, 1000)
 DRY_COUNTS = (1, 2, 4, 8)

@@ -19,9 +19,9 @@ from platform.measure.released_step import ReleasedStep
 from platform.training.evaluation import evaluate
 from platform.training.sampling import truth_mask
 from platform.training.stream import ClipStream
+from platform.tuning.cluster.resources import TrialResources
 from platform.tuning.comparison import Job
-from platform.tuning.resources import TrialResources
-from platform.tuning.target import TargetPlan
+from platform.tuning.trials.target import TargetPlan
 
 
 class PlainTrial(tune.Trainable):

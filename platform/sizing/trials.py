@@ -28,13 +28,13 @@ from platform.memory.blocks import BlockStore
 from platform.memory.compute import SourceRunner
 from platform.memory.in_process import InProcessMemory
 from platform.results.run_folder import RunFolder
+from platform.tuning.cluster.resources import TrialResources
 from platform.tuning.comparison import GivenTrials, Job
-from platform.tuning.resources import TrialResources
 from platform.tuning.search_run import how_it_ended, run_trials
 from platform.tuning.serving import served_sources
 from platform.tuning.stage import stage
-from platform.tuning.target import TargetPlan
-from platform.tuning.trial import FAILURE
+from platform.tuning.trials.target import TargetPlan
+from platform.tuning.trials.trial import FAILURE
 
 CHANNELS = 1  # of the stand-in for flying digits
 

@@ -23,7 +23,7 @@ from platform.measure.processes import in_fresh_process
 from platform.memory.request import Request
 from platform.sizing.trials import Searched, in_process, searched
 from platform.training.stream import directions
-from platform.tuning.cluster import quiet_libraries, short_temporary_folder
+from platform.tuning.cluster.connecting import quiet_libraries, short_temporary_folder
 
 OBJECT_STORE_BYTES = 100 * 2**20  # memories travel by mapped files
 

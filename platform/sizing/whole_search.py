@@ -15,7 +15,7 @@ from platform.config.trial import TrialSettings
 from platform.sizing.plain_tune import plain_search
 from platform.sizing.trials import Searched, in_process, jobs, searched, target_plan
 from platform.training.stream import directions
-from platform.tuning.target import Target
+from platform.tuning.trials.target import Target
 
 
 @dataclass(frozen=True)

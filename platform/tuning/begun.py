@@ -8,11 +8,11 @@ from rich.console import Console
 from platform.memory.coordinator import Servers
 from platform.results.incidents import Journal
 from platform.results.progress import Running
-from platform.tuning.nodes import nodes_for_work
-from platform.tuning.resources import TrialResources
-from platform.tuning.roster import Roster
-from platform.tuning.trial import TrialPlan
-from platform.tuning.usage import Usage, WindDown
+from platform.tuning.cluster.nodes import nodes_for_work
+from platform.tuning.cluster.resources import TrialResources
+from platform.tuning.cluster.roster import Roster
+from platform.tuning.trials.trial import TrialPlan
+from platform.tuning.trials.usage import Usage, WindDown
 
 
 @dataclass(frozen=True)

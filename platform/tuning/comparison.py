@@ -16,12 +16,12 @@ from platform.config.home import Home
 from platform.config.run import RunConfig
 from platform.results.run_folder import RunFolder
 from platform.tuning.begun import Begun
-from platform.tuning.made_with import RunProvenance
-from platform.tuning.recorder import Recorder
-from platform.tuning.resuming import Past, take_over
+from platform.tuning.keeping.made_with import RunProvenance
+from platform.tuning.keeping.recorder import Recorder
 from platform.tuning.search_run import Ending, how_it_ended, run_trials
 from platform.tuning.stage import stage
-from platform.tuning.usage import WindDown
+from platform.tuning.trials.resuming import Past, take_over
+from platform.tuning.trials.usage import WindDown
 
 
 @dataclass(frozen=True)

@@ -30,12 +30,12 @@ from platform.results.tested import TestedTrial, read_tested, write_tested_table
 from platform.tuning.begun import Begun
 from platform.tuning.candidates import plan_confirmation
 from platform.tuning.comparison import run_comparison
-from platform.tuning.made_with import read_provenance
-from platform.tuning.outcome import export_best
-from platform.tuning.recorder import Recorder
+from platform.tuning.keeping.made_with import read_provenance
+from platform.tuning.keeping.outcome import export_best
+from platform.tuning.keeping.recorder import Recorder
 from platform.tuning.search_run import Ending
-from platform.tuning.target import TargetPlan
-from platform.tuning.testing import score_on_test
+from platform.tuning.trials.target import TargetPlan
+from platform.tuning.trials.testing import score_on_test
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from platform.config.search import direction
 from platform.reporting.live_table import Progress, ended_line, live_table
 from platform.results.nodes_file import Nodes
 from platform.results.scores import score
-from platform.tuning.recorder import Recorder
-from platform.tuning.trial import FAILURE
-from platform.tuning.whereabouts import Whereabouts
+from platform.tuning.cluster.whereabouts import Whereabouts
+from platform.tuning.keeping.recorder import Recorder
+from platform.tuning.trials.trial import FAILURE
 
 
 class LiveTable(tune.Callback):

@@ -17,11 +17,11 @@ from platform.results.record import TrialRecord
 from platform.results.run_folder import RunFolder
 from platform.training.checkpoint import WEIGHTS
 from platform.training.precision import Computing
-from platform.tuning.board import add_look
-from platform.tuning.checkpoints import opened
-from platform.tuning.recorder import Recorder
-from platform.tuning.roster import Roster
-from platform.tuning.target import TargetPlan
+from platform.tuning.cluster.roster import Roster
+from platform.tuning.keeping.board import add_look
+from platform.tuning.keeping.recorder import Recorder
+from platform.tuning.trials.checkpoints import opened
+from platform.tuning.trials.target import TargetPlan
 
 MOST_LOOKS = 4
 

@@ -24,14 +24,14 @@ from platform.config.trial import DistilConfig, TrialSettings
 from platform.memory.server import Serving
 from platform.results.run_folder import RunFolder
 from platform.tuning.begun import Begun
-from platform.tuning.cluster import log_libraries_to
-from platform.tuning.resources import TrialResources
+from platform.tuning.cluster.connecting import log_libraries_to
+from platform.tuning.cluster.resources import TrialResources
 from platform.tuning.search_run import run_trials
-from platform.tuning.searcher import TrialSearcher
-from platform.tuning.space import SettingsSpace
-from platform.tuning.study import open_study_storage
-from platform.tuning.target import TargetPlan
-from platform.tuning.trial import TrialPlan
+from platform.tuning.study.searcher import TrialSearcher
+from platform.tuning.study.space import SettingsSpace
+from platform.tuning.study.storage import open_study_storage
+from platform.tuning.trials.target import TargetPlan
+from platform.tuning.trials.trial import TrialPlan
 
 INSIDE = ("setup_s", "train_s", "validate_s")  # of a trial's row: what it does itself
 

@@ -28,7 +28,7 @@ from platform.memory.fit import check_fit
 from platform.memory.room import capacity
 from platform.training.run import num_steps
 from platform.tuning.pretraining import bank_entries
-from platform.tuning.target import TargetPlan
+from platform.tuning.trials.target import TargetPlan
 
 
 @dataclass(frozen=True)

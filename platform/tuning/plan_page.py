@@ -19,9 +19,9 @@ from platform.config.splits import SPLIT_NAMES
 from platform.results.scores import readable_bytes, readable_time
 from platform.training.precision import settled_precision
 from platform.training.step_cost import StepCost
-from platform.tuning.gpu_need import foretold
+from platform.tuning.cluster.gpu_need import foretold
+from platform.tuning.cluster.resources import trial_resources
 from platform.tuning.plan import SearchPlan, what_the_store_holds
-from platform.tuning.resources import trial_resources
 
 
 def print_plan(plan: SearchPlan, step: StepCost, home: Home, console: Console) -> None:

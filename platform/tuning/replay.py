@@ -25,12 +25,12 @@ from platform.memory.compute import SourceRunner
 from platform.memory.in_process import InProcessMemory
 from platform.results.record import TrialRecord
 from platform.results.settings_text import setting_text
-from platform.tuning.memory_limit import MemoryLimit
-from platform.tuning.recorded import Recorded
+from platform.tuning.keeping.recorded import Recorded
 from platform.tuning.serving import served_sources
-from platform.tuning.target import Target, TargetPlan
-from platform.tuning.trial import OWN_FAILURES
-from platform.tuning.worker import Worker
+from platform.tuning.trials.memory_limit import MemoryLimit
+from platform.tuning.trials.target import Target, TargetPlan
+from platform.tuning.trials.trial import OWN_FAILURES
+from platform.tuning.trials.worker import Worker
 
 MEASURED = "seconds_per_clip"  # the one metric that is a duration
 OUT_OF_MEMORY = "out of memory: "  # how such a reason begins; the sizes in it are never quite the same

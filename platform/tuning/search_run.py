@@ -18,24 +18,24 @@ from platform.results.ranking_file import RankedSource, write_ranking
 from platform.results.record import TrialRecord
 from platform.results.run_folder import RunFolder
 from platform.tuning.begun import Begun
-from platform.tuning.checkpoints import SavedTrials
-from platform.tuning.halving import Halving, halving
+from platform.tuning.cluster.whereabouts import Whereabouts
+from platform.tuning.keeping.made_with import read_provenance
+from platform.tuning.keeping.outcome import export_best
+from platform.tuning.keeping.recorder import INTERRUPTED, Recorder
 from platform.tuning.live import LiveTable
 from platform.tuning.looks import look_at_best
-from platform.tuning.made_with import read_provenance
-from platform.tuning.outcome import export_best
 from platform.tuning.ranking import rank_run_sources, ranking_table
-from platform.tuning.recorder import INTERRUPTED, Recorder
-from platform.tuning.resuming import Past, take_over
-from platform.tuning.searcher import TrialSearcher
-from platform.tuning.space import SettingsSpace
 from platform.tuning.stage import stage
-from platform.tuning.study import check_study, open_study_storage, study_name
-from platform.tuning.trial import TargetTrial, trial_folder
+from platform.tuning.study.halving import Halving, halving
+from platform.tuning.study.searcher import TrialSearcher
+from platform.tuning.study.space import SettingsSpace
+from platform.tuning.study.storage import check_study, open_study_storage, study_name
+from platform.tuning.study.warm_start import WarmStart, check_warm_start
+from platform.tuning.trials.checkpoints import SavedTrials
+from platform.tuning.trials.resuming import Past, take_over
+from platform.tuning.trials.trial import TargetTrial, trial_folder
 from platform.tuning.tune_repair import repaired_tune
-from platform.tuning.warm_start import WarmStart, check_warm_start
 from platform.tuning.watch import Watch
-from platform.tuning.whereabouts import Whereabouts
 
 MOST_RESTARTS = 5  # of a trial whose process dies
 BUDGET_USED_UP = "the search's budget was used up"

@@ -25,24 +25,24 @@ from platform.results.replacing import replace_text
 from platform.results.run_folder import RunFolder
 from platform.training.lpips import load_lpips, why_no_lpips
 from platform.tuning.begun import Begun
-from platform.tuning.cluster import log_libraries_to
-from platform.tuning.gpu_memory import GpuMemory
-from platform.tuning.gpu_need import GpuNeed, foretold
-from platform.tuning.gpu_shares import GpuShares
-from platform.tuning.made_with import RunProvenance, note_provenance, read_provenance
-from platform.tuning.node_precision import settle_precision
-from platform.tuning.nodes import Needed, NodeCheck
+from platform.tuning.cluster.connecting import log_libraries_to
+from platform.tuning.cluster.gpu_memory import GpuMemory
+from platform.tuning.cluster.gpu_need import GpuNeed, foretold
+from platform.tuning.cluster.gpu_shares import GpuShares
+from platform.tuning.cluster.nodes import Needed, NodeCheck
+from platform.tuning.cluster.precision import settle_precision
+from platform.tuning.cluster.resources import TrialResources
+from platform.tuning.cluster.roster import Roster, await_resources
+from platform.tuning.cluster.served_usage import ServedUsage
+from platform.tuning.keeping.made_with import RunProvenance, note_provenance, read_provenance
+from platform.tuning.keeping.same_data import entries_as_recorded, refuse_other_clips
 from platform.tuning.plan import check_fits, check_memories, check_starts, source_networks
 from platform.tuning.pretraining import SourceSpec, bank_entries, pretrain_missing, specs
-from platform.tuning.resources import TrialResources
-from platform.tuning.resuming import Past
-from platform.tuning.roster import Roster, await_resources
-from platform.tuning.same_data import entries_as_recorded, refuse_other_clips
-from platform.tuning.served_usage import ServedUsage
 from platform.tuning.serving import memory_servers, note_small_store, served_sources
-from platform.tuning.target import TargetPlan
-from platform.tuning.trial import TrialPlan
-from platform.tuning.usage import WindDown
+from platform.tuning.trials.resuming import Past
+from platform.tuning.trials.target import TargetPlan
+from platform.tuning.trials.trial import TrialPlan
+from platform.tuning.trials.usage import WindDown
 
 
 @contextlib.contextmanager

@@ -29,8 +29,8 @@ from ray.tune import ExperimentAnalysis, PlacementGroupFactory
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
 
-from platform.tuning.checkpoints import SavedTrials
-from platform.tuning.living import Living
+from platform.tuning.trials.checkpoints import SavedTrials
+from platform.tuning.trials.living import Living
 
 RECONSIDER_S = 1.0  # what those ask for that wait
 

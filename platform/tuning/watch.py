@@ -11,8 +11,8 @@ from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from platform.results.incidents import Journal
-from platform.tuning.living import Living
-from platform.tuning.recorder import Recorder
+from platform.tuning.keeping.recorder import Recorder
+from platform.tuning.trials.living import Living
 
 LEAST_LIMIT_S = 600.0
 TIMES_LONGEST = 10

@@ -54,6 +54,8 @@ MAY_IMPORT_RAY = {"memory", "tuning", "sizing", "commands"}
 MAY_IMPORT_RAY_TUNE = {"tuning", "sizing"}
 # Layers that stand on tuning: nobody imports them where Ray is missing.
 STAND_ON_RAY = {"tuning", "sizing"}
+# Within tuning, from the ground up: each imports those before it, and what lies beside these packages all of them.
+WITHIN_TUNING = ["trials", "cluster", "keeping", "study"]
 BENCHES_WITHOUT_RAY = ["platform.bench_sections." + name for name in ("step", "memory", "data")]
 
 
@@ -89,6 +91,14 @@ def target_layer(module: str) -> str | None:
     return rest[0] if rest[0] in MAY_IMPORT else "commands"
 
 
+def floor_of_tuning(module: str) -> int:
+    """Of `platform.tuning.study.space`: 3; -1 of what is not there at all."""
+    if not within(module, "platform.tuning"):
+        return -1
+    part = "".join(module.split(".")[2:3])
+    return WITHIN_TUNING.index(part) if part in WITHIN_TUNING else len(WITHIN_TUNING)
+
+
 def sources() -> list[Path]:
     return sorted([*ROOT.glob("platform/**/*.py"), *ROOT.glob("tmu_models/**/*.py")])
 
@@ -122,6 +132,12 @@ def test_imports_point_left_only() -> None:
         str(each) for each in IMPORTS if target_layer(each.module) not in (None, each.layer, *MAY_IMPORT[each.layer])
     ]
     assert wrong == []
+
+
+def test_imports_within_tuning_point_down_only() -> None:
+    inside = [(each, floor_of_tuning(".".join(each.path.relative_to(ROOT).parts))) for each in IMPORTS]
+    assert {floor for _, floor in inside} == set(range(-1, len(WITHIN_TUNING) + 1))
+    assert [str(each) for each, floor in inside if floor >= 0 and floor_of_tuning(each.module) > floor] == []
 
 
 def test_tmu_models_needs_torch_and_the_standard_library_only() -> None:
@@ -162,7 +178,7 @@ for module in {modules!r}:
 
 def test_a_trial_starts_without_what_only_a_look_at_results_needs() -> None:
     """Each import is waited for by every process of a cluster."""
-    code = "import sys, platform.search, platform.tuning.trial; print(*sys.modules)"
+    code = "import sys, platform.search, platform.tuning.trials.trial; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=400)
     assert done.returncode == 0, done.stderr
     loaded = set(done.stdout.split())
@@ -186,7 +202,7 @@ def test_the_reader_of_imports_sees_every_form(tmp_path: Path, monkeypatch: pyte
         "import ray.tune\n"
         "from ray import tune\n"
         "from . import card\n"
-        "from ..tuning.space import Space\n"
+        "from ..tuning.study.space import Space\n"
         "def f():\n    import platform.memory.actor\n"
     )
 
@@ -194,7 +210,7 @@ def test_the_reader_of_imports_sees_every_form(tmp_path: Path, monkeypatch: pyte
         "ray.tune",
         "ray.tune",
         "platform.bank.card",
-        "platform.tuning.space.Space",
+        "platform.tuning.study.space.Space",
         "platform.memory.actor",
     ]
     assert [target_layer(each.module) for each in imports_of(path)] == [

@@ -199,7 +199,7 @@ def test_trials_that_want_everything_cannot_starve_the_servers(serving: Serving,
         from platform.memory.client import ServedMemory
         from platform.memory.coordinator import start_servers
         from platform.memory.request import Request
-        from platform.tuning.resources import trial_resources
+        from platform.tuning.cluster.resources import trial_resources
         ray.init(address="local", num_cpus=2, num_gpus=1, object_store_memory=100_000_000, include_dashboard=False,
                  log_to_driver=False)
         asked = ["{asked}", "resources.server_gpus=0.2"]

@@ -8,7 +8,7 @@ import pytest
 from platform.results.record import read_results
 from platform.results.run_folder import RunFolder
 from platform.sizing.driver_limit import DriverCurve, Spent, growth, search_of_nothing
-from platform.tuning.cluster import quiet_libraries
+from platform.tuning.cluster.connecting import quiet_libraries
 
 TRIALS, EPOCHS = 12, 3
 

@@ -11,7 +11,7 @@ import torch
 from platform.config.home import Home
 from platform.config.run import RunConfig
 from platform.sizing.estimate import Costs, Node, foretell, measure_costs
-from platform.tuning.gpu_need import foretold
+from platform.tuning.cluster.gpu_need import foretold
 from platform.tuning.plan import SearchPlan, source_networks
 
 Config = Callable[..., RunConfig]

@@ -14,7 +14,7 @@ from tensorboardX.proto.plugin_hparams_pb2 import HParamsPluginData
 
 from platform.results.findings import Findings
 from platform.results.run_folder import RunFolder
-from platform.tuning.board import add_epoch, add_look, add_settings
+from platform.tuning.keeping.board import add_epoch, add_look, add_settings
 
 
 def values(folder: Path) -> Iterator[tuple[int, object]]:

@@ -16,9 +16,9 @@ from platform.results.run_folder import RunFolder
 from platform.results.stored_run import run_at
 from platform.training.checkpoint import Progress
 from platform.training.run import TrainingRun
-from platform.tuning.checkpoints import EARLIER, PAUSED, SavedTrials, newest_of, opened, progress_of
-from platform.tuning.mirror import Mirror
-from platform.tuning.resuming import take_over
+from platform.tuning.keeping.mirror import Mirror
+from platform.tuning.trials.checkpoints import EARLIER, PAUSED, SavedTrials, newest_of, opened, progress_of
+from platform.tuning.trials.resuming import take_over
 from tmu_models import VideoPredictor
 
 Config = Callable[..., RunConfig]

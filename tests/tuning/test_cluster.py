@@ -7,7 +7,7 @@ from pathlib import Path
 SCRIPT = """
 import os, signal, sys
 from pathlib import Path
-from platform.tuning.cluster import cluster, log_libraries_to
+from platform.tuning.cluster.connecting import cluster, log_libraries_to
 import ray, time, logging
 
 @ray.remote

@@ -33,9 +33,9 @@ from platform.results.summary import RunSummary
 from platform.results.tested import read_tested
 from platform.training.evaluation import evaluate
 from platform.tuning.confirmation import prepare_confirmation, run_confirmation
-from platform.tuning.made_with import read_provenance
+from platform.tuning.keeping.made_with import read_provenance
 from platform.tuning.search_run import run_search
-from platform.tuning.target import Target, TargetPlan
+from platform.tuning.trials.target import Target, TargetPlan
 
 Begin = Callable[..., Any]  # see conftest.py
 Config = Callable[..., RunConfig]
@@ -66,7 +66,7 @@ def test_nobody_asks_for_the_frames_of_the_test_split_but_a_confirmation() -> No
     tested = set()
     for path in PLATFORM.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ImportFrom) and node.module == "platform.tuning.testing":
+            if isinstance(node, ast.ImportFrom) and node.module == "platform.tuning.trials.testing":
                 tested.add(path.relative_to(PLATFORM).as_posix())
     assert tested == {"tuning/confirmation.py"}
 

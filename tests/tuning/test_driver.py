@@ -10,13 +10,13 @@ import pytest
 from platform.config.errors import UserError
 from platform.results.driven import is_driven
 from platform.results.run_folder import RunFolder
-from platform.tuning.driver import stop
+from platform.tuning.keeping.driver import stop
 
 DRIVES = """
 import sys, time
 from pathlib import Path
 from platform.results.run_folder import RunFolder
-from platform.tuning.driver import driving
+from platform.tuning.keeping.driver import driving
 
 folder = RunFolder(Path(sys.argv[1]))
 folder.config.touch()

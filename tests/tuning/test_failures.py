@@ -10,7 +10,7 @@ import ray
 from ray.exceptions import ActorDiedError, OutOfMemoryError, RayTaskError
 
 from platform.training.run import TrainingDiverged
-from platform.tuning.failures import failure_reason
+from platform.tuning.trials.failures import failure_reason
 
 DIED = "its process died (killed, out of memory, or its node was lost)"
 

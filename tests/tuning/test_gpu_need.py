@@ -14,14 +14,14 @@ from platform.config.run import RunConfig
 from platform.config.search import ResourcesConfig
 from platform.results.incidents import Journal, read_incidents
 from platform.results.progress import Running, RunningTrial
-from platform.tuning.gpu_classes import Asked, GpuClass, choose, room
-from platform.tuning.gpu_memory import GpuMemory
-from platform.tuning.gpu_need import GpuNeed, foretold
-from platform.tuning.gpu_shares import GpuShares
-from platform.tuning.memory_limit import GpuIsFull
-from platform.tuning.resources import TrialResources
-from platform.tuning.resuming import Past
-from platform.tuning.trial import FORETOLD, TAKEN
+from platform.tuning.cluster.gpu_classes import Asked, GpuClass, choose, room
+from platform.tuning.cluster.gpu_memory import GpuMemory
+from platform.tuning.cluster.gpu_need import GpuNeed, foretold
+from platform.tuning.cluster.gpu_shares import GpuShares
+from platform.tuning.cluster.resources import TrialResources
+from platform.tuning.trials.memory_limit import GpuIsFull
+from platform.tuning.trials.resuming import Past
+from platform.tuning.trials.trial import FORETOLD, TAKEN
 from tmu_models import ConvLSTMCell
 from tmu_models.families import FAMILIES
 

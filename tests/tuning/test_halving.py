@@ -7,8 +7,8 @@ from ray.tune.schedulers import TrialScheduler
 
 from platform.config.search import SearchConfig
 from platform.results.record import TrialRecord
-from platform.tuning.halving import halving
-from platform.tuning.resuming import Past
+from platform.tuning.study.halving import halving
+from platform.tuning.trials.resuming import Past
 
 
 @pytest.mark.parametrize(("objective", "good", "bad"), [("mse", 10.0, 90.0), ("csi_16", 0.9, 0.1)])

@@ -16,8 +16,8 @@ from platform.results.record import TrialRecord, read_results, write_results
 from platform.results.run_folder import RunFolder
 from platform.results.scores import score
 from platform.results.summary import RunSummary
+from platform.tuning.keeping.recorder import Recorder
 from platform.tuning.live import LiveTable
-from platform.tuning.recorder import Recorder
 
 Config = Callable[..., RunConfig]
 HOSTILE = "boom [/x] [red]"

@@ -1,6 +1,6 @@
 """A look at the trials of a long search costs what those cost that live."""
 
-from platform.tuning.living import Living
+from platform.tuning.trials.living import Living
 
 
 class Counted:

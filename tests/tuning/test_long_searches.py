@@ -15,8 +15,8 @@ from platform.config.run import RunConfig
 from platform.results.progress import read_running
 from platform.results.record import read_results
 from platform.results.run_folder import RunFolder
-from platform.tuning import recorder as module
-from platform.tuning.recorder import INTERRUPTED, Recorder
+from platform.tuning.keeping import recorder as module
+from platform.tuning.keeping.recorder import INTERRUPTED, Recorder
 
 Config = Callable[..., RunConfig]
 SHORT, TRIALS, KEPT = 3, 9, 4

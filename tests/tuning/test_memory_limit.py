@@ -14,7 +14,7 @@ from platform.config.trial import TrialSettings
 from platform.results.record import read_results
 from platform.results.run_folder import RunFolder
 from platform.tuning.comparison import run_comparison
-from platform.tuning.memory_limit import GpuIsFull, MemoryLimit, TrialOutOfMemory, is_out_of_memory
+from platform.tuning.trials.memory_limit import GpuIsFull, MemoryLimit, TrialOutOfMemory, is_out_of_memory
 
 Config = Callable[..., RunConfig]
 

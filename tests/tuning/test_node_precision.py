@@ -10,14 +10,14 @@ import pytest
 
 from platform.config.errors import UserError
 from platform.config.run import RunConfig
-from platform.tuning import node_precision, nodes
-from platform.tuning.node_precision import settle_precision
+from platform.tuning.cluster import nodes, precision
+from platform.tuning.cluster.precision import settle_precision
 
 HELD = """
 import sys
 import ray
 from platform.config.load import load_run
-from platform.tuning.node_precision import settle_precision
+from platform.tuning.cluster.precision import settle_precision
 
 class Holds:
     def there(self):
@@ -48,9 +48,9 @@ def test_a_node_that_does_not_answer_is_named_with_the_repair(
     tiny_config: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody answers at once."""
-    for module in (nodes, node_precision):
+    for module in (nodes, precision):
         monkeypatch.setattr(module, "ANSWER_S", 0.0)
-    monkeypatch.setattr(node_precision, "nodes_for_work", with_gpus)
+    monkeypatch.setattr(precision, "nodes_for_work", with_gpus)
     with pytest.raises(UserError, match=r"node .+ does not answer within 0 s.* training\.precision=float32"):
         settle_precision(tiny_config("training.precision=auto"), on_gpu=True)
 
@@ -65,6 +65,6 @@ def test_a_node_that_is_lost_before_it_answers_has_no_say(
     tiny_config: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost = [{**node, "NodeID": "a" * 56} for node in with_gpus()]
-    monkeypatch.setattr(node_precision, "nodes_for_work", lambda: lost)
+    monkeypatch.setattr(precision, "nodes_for_work", lambda: lost)
     config = settle_precision(tiny_config("training.precision=auto"), on_gpu=True)
     assert config.training.precision == "float32"

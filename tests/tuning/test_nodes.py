@@ -11,7 +11,7 @@ import pytest
 
 from platform.results.run_folder import RunFolder
 from platform.storage.storage import Storage
-from platform.tuning.nodes import NodeCheck, _asker, _differences
+from platform.tuning.cluster.nodes import NodeCheck, _asker, _differences
 from tests.environments import environment_without_us
 
 ASKING = """
@@ -21,7 +21,7 @@ import ray
 from ray.cluster_utils import Cluster
 from platform.config.errors import UserError
 from platform.storage.storage import Storage
-from platform.tuning.nodes import Needed, NodeCheck
+from platform.tuning.cluster.nodes import Needed, NodeCheck
 
 temporary, folder, card, shared = sys.argv[1:]
 head = dict(num_cpus=1, object_store_memory=100_000_000, include_dashboard=False, temp_dir=temporary)

@@ -9,8 +9,8 @@ import sqlalchemy
 from optuna.trial import FrozenTrial, TrialState
 
 from platform.results.run_folder import RunFolder
-from platform.tuning.one_driver import OneDriverStorage, drawing
-from platform.tuning.study import open_study_storage
+from platform.tuning.study.one_driver import OneDriverStorage, drawing
+from platform.tuning.study.storage import open_study_storage
 
 NAME = "search"
 

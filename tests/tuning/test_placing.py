@@ -9,10 +9,10 @@ import pytest
 
 from platform.config.search import ResourcesConfig
 from platform.results.incidents import Journal
-from platform.tuning import roster as module
-from platform.tuning.nodes import NodeCheck
-from platform.tuning.resources import TrialResources
-from platform.tuning.roster import NODE_ID, Roster
+from platform.tuning.cluster import roster as module
+from platform.tuning.cluster.nodes import NodeCheck
+from platform.tuning.cluster.resources import TrialResources
+from platform.tuning.cluster.roster import NODE_ID, Roster
 from tests.waiting import wait_for
 
 TRIAL: Any = SimpleNamespace(config={"trial": 0})

@@ -15,8 +15,8 @@ from platform.results.progress import RunningTrial, read_running
 from platform.results.record import TrialRecord, read_results
 from platform.results.run_folder import RunFolder
 from platform.training.run import TrainingDiverged
-from platform.tuning.recorder import INTERRUPTED, Recorder
-from platform.tuning.resuming import Past
+from platform.tuning.keeping.recorder import INTERRUPTED, Recorder
+from platform.tuning.trials.resuming import Past
 
 Config = Callable[..., RunConfig]
 SETTINGS = {"sources": ["one"], "start": "scratch"}

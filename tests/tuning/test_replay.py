@@ -24,7 +24,7 @@ from platform.results.progress import Running, RunningTrial, write_running
 from platform.results.record import TrialRecord, read_results, write_results
 from platform.results.run_folder import RunFolder
 from platform.search import search
-from platform.tuning.recorded import Recorded
+from platform.tuning.keeping.recorded import Recorded
 from platform.tuning.replay import Outcome, replay, run_replay
 from platform.tuning.search_run import run_search
 

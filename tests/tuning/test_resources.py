@@ -5,7 +5,7 @@ from pydantic import ByteSize
 
 from platform.config.errors import UserError
 from platform.config.search import ResourcesConfig
-from platform.tuning.resources import share_on, trial_resources, trials_on
+from platform.tuning.cluster.resources import share_on, trial_resources, trials_on
 
 
 def node(cpu: float, gpu: float = 0, memory: float = 0, name: str = "") -> dict:

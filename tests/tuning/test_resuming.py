@@ -13,7 +13,7 @@ from platform.results.incidents import read_incidents
 from platform.results.progress import read_running
 from platform.results.record import TrialRecord
 from platform.training.checkpoint import saved_progress
-from platform.tuning.recorded import Recorded
+from platform.tuning.keeping.recorded import Recorded
 from platform.tuning.replay import replay
 
 Begin = Callable[..., Any]  # see conftest.py

@@ -19,7 +19,7 @@ from platform.results.incidents import read_incidents
 from platform.results.record import TrialRecord, read_results
 from platform.results.stored_run import fetched_run
 from platform.storage.fetching import silent
-from platform.tuning.recorded import Recorded
+from platform.tuning.keeping.recorded import Recorded
 from platform.tuning.replay import replay
 from tests.heads import started_ray
 from tests.object_storage import BreakingStorage

@@ -11,8 +11,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from platform.config.space import Parameter
 from platform.config.trial import TrialSettings
-from platform.tuning.sampler import LearntFrom, SeededPerTrial
-from platform.tuning.space import SettingsSpace
+from platform.tuning.study.sampler import LearntFrom, SeededPerTrial
+from platform.tuning.study.space import SettingsSpace
 
 SPACE = SettingsSpace(
     {

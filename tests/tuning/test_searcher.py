@@ -8,8 +8,8 @@ import pytest
 from platform.config.search import SearchConfig
 from platform.config.space import Parameter
 from platform.config.trial import TrialSettings
-from platform.tuning.searcher import TrialSearcher
-from platform.tuning.space import SettingsSpace
+from platform.tuning.study.searcher import TrialSearcher
+from platform.tuning.study.space import SettingsSpace
 
 RATE = Parameter.model_validate({"float": [1e-4, 1e-2], "log": True})
 

@@ -6,8 +6,8 @@ from typing import Any, Literal, cast
 import pytest
 
 from platform.results.progress import Running
-from platform.tuning.roster import Member, Roster
-from platform.tuning.served_usage import ServedUsage
+from platform.tuning.cluster.roster import Member, Roster
+from platform.tuning.cluster.served_usage import ServedUsage
 
 
 class Nodes:

@@ -17,8 +17,8 @@ import psutil
 import pytest
 
 from platform.config.home import Home
-from platform.tuning.cluster import remove_what_killed_drivers_left
-from platform.tuning.recorded import Recorded
+from platform.tuning.cluster.connecting import remove_what_killed_drivers_left
+from platform.tuning.keeping.recorded import Recorded
 from platform.tuning.replay import replay
 
 Begin = Callable[..., Any]  # see conftest.py

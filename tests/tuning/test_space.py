@@ -5,7 +5,7 @@ import pytest
 
 from platform.config.space import Parameter
 from platform.config.trial import TrialSettings
-from platform.tuning.space import SettingsSpace
+from platform.tuning.study.space import SettingsSpace
 
 SPACE = {
     "sources": Parameter(subset=("a", "b")),

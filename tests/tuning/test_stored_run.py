@@ -16,11 +16,11 @@ from platform.results.opened import open_run
 from platform.results.run_folder import RunFolder, new_run_folder
 from platform.results.stored_run import Heard, fetch_run, fetched_run, fetched_trial, run_at
 from platform.storage.storage import Storage
-from platform.tuning import claiming
-from platform.tuning.checkpoints import SavedTrials
-from platform.tuning.driver import driving, stop
-from platform.tuning.mirror import Mirror
-from platform.tuning.nodes import NodeCheck, _asker, _differences
+from platform.tuning.cluster.nodes import NodeCheck, _asker, _differences
+from platform.tuning.keeping import claiming
+from platform.tuning.keeping.driver import driving, stop
+from platform.tuning.keeping.mirror import Mirror
+from platform.tuning.trials.checkpoints import SavedTrials
 
 
 @pytest.fixture

@@ -26,11 +26,11 @@ from platform.config.load import load_run
 from platform.config.resolved import dump_run
 from platform.config.run import RunConfig
 from platform.results.run_folder import RunFolder
-from platform.tuning import study_database
 from platform.tuning.plan import SearchPlan
-from platform.tuning.study import check_study, open_study_storage, study_name
-from platform.tuning.study_database import reason
-from platform.tuning.study_patience import WaitEnded
+from platform.tuning.study import database
+from platform.tuning.study.database import reason
+from platform.tuning.study.patience import WaitEnded
+from platform.tuning.study.storage import check_study, open_study_storage, study_name
 from tests.postgresql import IN_DATABASE, SHARED, VARIABLE, Proxy, Server
 from tests.waiting import wait_for
 
@@ -191,7 +191,7 @@ def test_what_was_done_though_its_answer_was_lost_is_not_done_twice(proxy: Proxy
 def test_a_lock_that_a_lost_client_holds_is_waited_for(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(study_database, "MOST_LOCKED_S", 1.0)
+    monkeypatch.setattr(database, "MOST_LOCKED_S", 1.0)
     told: list[str] = []
     with open_study_storage(RunFolder(tmp_path), SHARED, told.append) as storage:
         made = optuna.create_study(storage=storage)

@@ -27,10 +27,10 @@ from platform.results.incidents import read_incidents
 from platform.results.progress import read_running
 from platform.results.record import TrialRecord, read_results
 from platform.results.run_folder import RunFolder
-from platform.tuning import study_patience
 from platform.tuning.search_run import run_search
-from platform.tuning.study import check_study
-from platform.tuning.study_patience import NoAnswer
+from platform.tuning.study import patience
+from platform.tuning.study.patience import NoAnswer
+from platform.tuning.study.storage import check_study
 from tests.postgresql import IN_DATABASE, SHARED, VARIABLE, Server
 from tests.waiting import wait_for
 
@@ -131,7 +131,7 @@ def test_a_server_that_stays_away_ends_a_search_in_good_order(
     assert outcome.ended == "interrupted"
     server.start()
 
-    monkeypatch.setattr(study_patience, "PATIENCE_S", 2.0)
+    monkeypatch.setattr(patience, "PATIENCE_S", 2.0)
     run = RunFolder(tmp_path / "given up")
     with in_mid_search(run, server.stop), pytest.raises(NoAnswer, match=f"--resume '{run.path}'"):
         run_search(config, run, tiny_home, Console(quiet=True))

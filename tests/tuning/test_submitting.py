@@ -165,7 +165,7 @@ def test_a_submitted_search_is_ended_from_elsewhere_and_gone_on_with(
 def test_a_search_that_does_not_end_is_killed_and_that_is_told(head: Head, tmp_path: Path) -> None:
     run, impatient = (
         RunFolder(tmp_path / "hung"),
-        "from platform.tuning import submitting; submitting.ENDS_WITHIN_S = 3",
+        "from platform.tuning.cluster import submitting; submitting.ENDS_WITHIN_S = 3",
     )
     terminal = begin(head, run, 100, before=impatient)
     while (driver := read_driver(run)) is None:

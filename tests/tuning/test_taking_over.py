@@ -13,8 +13,8 @@ from platform.config.home import Home
 from platform.config.run import RunConfig
 from platform.results.progress import Running, RunningTrial, write_running
 from platform.results.run_folder import RunFolder
-from platform.tuning.resuming import take_over
 from platform.tuning.stage import stage
+from platform.tuning.trials.resuming import take_over
 
 Config = Callable[..., RunConfig]
 

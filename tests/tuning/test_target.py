@@ -20,7 +20,7 @@ from platform.memory.compute import SourceRunner
 from platform.memory.fit import fit_frames, resize
 from platform.memory.in_process import InProcessMemory
 from platform.memory.request import MemoryIdentity
-from platform.tuning.target import Target, TargetPlan
+from platform.tuning.trials.target import Target, TargetPlan
 
 Config = Callable[..., RunConfig]
 SAME = NetworkConfig(hidden=(8, 8), kernel_size=3, patch_size=4)

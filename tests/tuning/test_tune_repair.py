@@ -15,7 +15,7 @@ from ray.tune.search import ConcurrencyLimiter, Searcher
 
 from platform.config.home import Home
 from platform.results.stored_run import run_at
-from platform.tuning.checkpoints import SavedTrials
+from platform.tuning.trials.checkpoints import SavedTrials
 from platform.tuning.tune_repair import repaired_tune
 from tests.object_storage import BreakingStorage
 

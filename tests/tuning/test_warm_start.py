@@ -11,10 +11,10 @@ from platform.config.resolved import dump_run
 from platform.config.run import RunConfig
 from platform.results.record import TrialRecord, read_results, write_results
 from platform.results.run_folder import RunFolder
-from platform.tuning.made_with import RunProvenance, UsedSource
-from platform.tuning.searcher import TrialSearcher
-from platform.tuning.space import SettingsSpace
-from platform.tuning.warm_start import WARM, WarmStart, check_warm_start
+from platform.tuning.keeping.made_with import RunProvenance, UsedSource
+from platform.tuning.study.searcher import TrialSearcher
+from platform.tuning.study.space import SettingsSpace
+from platform.tuning.study.warm_start import WARM, WarmStart, check_warm_start
 
 Config = Callable[..., RunConfig]
 NUM_TRIALS = 12

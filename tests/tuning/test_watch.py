@@ -11,7 +11,7 @@ from platform.config.run import RunConfig
 from platform.results.incidents import Journal, read_incidents
 from platform.results.run_folder import RunFolder
 from platform.tuning import watch
-from platform.tuning.recorder import Recorder
+from platform.tuning.keeping.recorder import Recorder
 from platform.tuning.watch import Watch
 
 

@@ -19,10 +19,10 @@ from platform.config.run import RunConfig
 from platform.config.trial import TrialSettings
 from platform.results.run_folder import RunFolder
 from platform.tuning.comparison import GivenTrials, Job
-from platform.tuning.recorder import Recorder
+from platform.tuning.keeping.recorder import Recorder
 from platform.tuning.search_run import run_trials
 from platform.tuning.stage import stage
-from platform.tuning.worker import Worker
+from platform.tuning.trials.worker import Worker
 
 Config = Callable[..., RunConfig]
 QUIET = Console(quiet=True)

@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 
 from platform.results.nodes_file import NodeNow, Nodes, write_nodes
 from platform.results.run_folder import RunFolder
-from platform.tuning.driver import driving
+from platform.tuning.keeping.driver import driving
 from tests.viewing.conftest import Serve
 
 FIRST = NodeNow(

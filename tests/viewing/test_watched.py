@@ -11,7 +11,7 @@ from platform.config.errors import UserError
 from platform.results.progress import Running, RunningTrial, write_running
 from platform.results.record import read_results, write_results
 from platform.results.run_folder import RunFolder
-from platform.tuning.driver import driving
+from platform.tuning.keeping.driver import driving
 from platform.viewing.rows import RowLog
 from platform.viewing.runs import Runs
 from platform.viewing.watched import PENDING, WatchedRun

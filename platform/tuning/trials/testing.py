@@ -13,8 +13,8 @@ from platform.training.checkpoint import WEIGHTS
 from platform.training.evaluation import evaluate
 from platform.training.lpips import load_lpips, why_no_lpips
 from platform.training.precision import Computing
-from platform.tuning.checkpoints import opened
-from platform.tuning.target import TargetPlan
+from platform.tuning.trials.checkpoints import opened
+from platform.tuning.trials.target import TargetPlan
 
 
 def score_on_test(

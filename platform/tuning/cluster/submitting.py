@@ -31,7 +31,7 @@ from tenacity import (
 
 from platform.config.errors import UserError
 from platform.storage.storage import without_slash
-from platform.tuning.cluster import quiet_libraries
+from platform.tuning.cluster.connecting import quiet_libraries
 
 USUAL_PORT = 8265  # of Ray's dashboard, which takes jobs
 AGAIN_S = 2.0  # until a cluster that did not answer is asked again

@@ -21,7 +21,7 @@ from platform.config.run import RunConfig
 from platform.config.trial import TrialSettings
 from platform.results.scores import readable_bytes
 from platform.training.footprint import CONTEXT_BYTES
-from platform.tuning.preemption import Preempted
+from platform.tuning.trials.preemption import Preempted
 
 # How a lack of memory sounds where no class tells it: PyTorch's CPU allocator, C++, oneDNN, a thread's stack.
 _ON_CPU = re.compile(

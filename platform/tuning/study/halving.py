@@ -9,8 +9,8 @@ from typing import Any
 from ray.tune.schedulers import ASHAScheduler
 
 from platform.config.search import SearchConfig, direction
-from platform.tuning.resuming import Past, rungs_of
-from platform.tuning.trial import FAILURE
+from platform.tuning.trials.resuming import Past, rungs_of
+from platform.tuning.trials.trial import FAILURE
 
 
 class Halving(ASHAScheduler):

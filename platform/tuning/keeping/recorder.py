@@ -26,13 +26,13 @@ from platform.results.ranking import leaders, ranked
 from platform.results.record import TrialRecord, TrialState, write_results
 from platform.results.run_folder import RunFolder
 from platform.results.scores import score
-from platform.tuning.begun_trial import BegunTrial, memory_of
-from platform.tuning.board import add_epoch, add_settings
-from platform.tuning.checkpoints import EARLIER, PAUSED, SavedTrials
-from platform.tuning.failures import failure_reason
-from platform.tuning.resuming import Past
-from platform.tuning.trial import FAILURE, trial_folder, trial_seed
-from platform.tuning.usage import Usage
+from platform.tuning.keeping.begun_trial import BegunTrial, memory_of
+from platform.tuning.keeping.board import add_epoch, add_settings
+from platform.tuning.trials.checkpoints import EARLIER, PAUSED, SavedTrials
+from platform.tuning.trials.failures import failure_reason
+from platform.tuning.trials.resuming import Past
+from platform.tuning.trials.trial import FAILURE, trial_folder, trial_seed
+from platform.tuning.trials.usage import Usage
 
 CURVE = ("epoch", "steps", "train_loss", "distillation_loss", "mse", "ssim", "psnr")
 INTERRUPTED = "the search was interrupted while it ran"

@@ -7,7 +7,7 @@ from platform.bank.bank import Bank
 from platform.benchmarks.benchmark import Benchmark
 from platform.benchmarks.store import repair
 from platform.config.errors import UserError
-from platform.tuning.made_with import SHORT, RunProvenance
+from platform.tuning.keeping.made_with import SHORT, RunProvenance
 
 TRAINED_ON: tuple[Literal["train", "validation"], ...] = ("train", "validation")  # what a trial sees of a benchmark
 

@@ -13,7 +13,7 @@ from platform.config.errors import UserError
 from platform.config.run import RunConfig
 from platform.config.training import Precision
 from platform.training.precision import settled_precision
-from platform.tuning.nodes import ANSWER_S, NoAnswer, answer_of, ask, lives, name_of, nodes_for_work
+from platform.tuning.cluster.nodes import ANSWER_S, NoAnswer, answer_of, ask, lives, name_of, nodes_for_work
 
 
 def settle_precision(config: RunConfig, *, on_gpu: bool) -> RunConfig:

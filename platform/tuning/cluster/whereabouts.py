@@ -10,10 +10,10 @@ from ray import tune
 
 from platform.results.nodes_file import NodeNow, Nodes, write_nodes
 from platform.results.run_folder import RunFolder
-from platform.tuning.living import Living
-from platform.tuning.nodes import name_of
-from platform.tuning.roster import Member, Roster
-from platform.tuning.usage import asked_of_ray
+from platform.tuning.cluster.nodes import name_of
+from platform.tuning.cluster.roster import Member, Roster
+from platform.tuning.trials.living import Living
+from platform.tuning.trials.usage import asked_of_ray
 
 LOOK_S = 2.0
 ANSWERS = ("memory.ready", "memory.computed")  # in a trial's row; each of its processes counts from nothing

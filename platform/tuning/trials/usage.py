@@ -11,7 +11,7 @@ from ray.tune import Stopper
 from platform.config.search import BudgetConfig
 from platform.results.incidents import Journal
 from platform.results.progress import Running
-from platform.tuning.living import Living
+from platform.tuning.trials.living import Living
 
 HOUR_S = 3600.0
 

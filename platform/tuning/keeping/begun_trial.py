@@ -8,7 +8,7 @@ from typing import Any
 from tensorboardX import SummaryWriter
 
 from platform.results.progress import RunningTrial
-from platform.tuning.trial import trial_folder
+from platform.tuning.trials.trial import trial_folder
 
 
 @dataclass

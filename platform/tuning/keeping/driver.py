@@ -19,8 +19,8 @@ from platform.results.driven import Driver, is_driven, read_driver
 from platform.results.incidents import Journal
 from platform.results.replacing import replace_text
 from platform.results.run_folder import RunFolder
-from platform.tuning.claiming import ask_to_end, claimed
-from platform.tuning.mirror import mirrored
+from platform.tuning.keeping.claiming import ask_to_end, claimed
+from platform.tuning.keeping.mirror import mirrored
 
 ENDS_WITHIN_S = 60.0
 A_LOOK_S = 1.0  # another process may hold the lock for a moment, to see whether it is held

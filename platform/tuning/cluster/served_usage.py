@@ -4,8 +4,8 @@ joins later, and on none that is lost."""
 from typing import Any
 
 from platform.results.progress import Running
-from platform.tuning.roster import Roster
-from platform.tuning.usage import Usage
+from platform.tuning.cluster.roster import Roster
+from platform.tuning.trials.usage import Usage
 
 
 class ServedUsage(Usage):

@@ -14,8 +14,8 @@ from typing import Any
 from platform.config.errors import UserError
 from platform.config.search import ResourcesConfig
 from platform.results.scores import readable_bytes
-from platform.tuning.memory_limit import MemoryLimit
-from platform.tuning.nodes import name_of
+from platform.tuning.cluster.nodes import name_of
+from platform.tuning.trials.memory_limit import MemoryLimit
 
 LEAST_SHARE = 0.5  # of a GPU, that `auto` gives a trial where others could have whole ones
 

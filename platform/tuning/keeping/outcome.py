@@ -15,8 +15,8 @@ from platform.results.run_folder import RunFolder
 from platform.results.scores import shown
 from platform.training.checkpoint import WEIGHTS
 from platform.training.versions import package_versions
-from platform.tuning.checkpoints import opened
-from platform.tuning.target import TargetPlan
+from platform.tuning.trials.checkpoints import opened
+from platform.tuning.trials.target import TargetPlan
 
 
 def export_best(plan: TargetPlan, folder: RunFolder, record: TrialRecord, checkpoint: Checkpoint) -> None:

@@ -11,7 +11,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_e
 
 from platform.config.errors import UserError
 from platform.results.scores import readable_time
-from platform.tuning.study_database import Gone
+from platform.tuning.study.database import Gone
 
 PATIENCE_S = 600.0
 LONGEST_PAUSE_S = 10.0

@@ -16,15 +16,15 @@ from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
 from platform.config.search import SearchConfig, direction
-from platform.tuning.one_driver import drawing
-from platform.tuning.resuming import Past
-from platform.tuning.sampler import SeededPerTrial
-from platform.tuning.space import SettingsSpace
-from platform.tuning.study import STUDY
-from platform.tuning.study_patience import NoAnswer, WaitEnded
-from platform.tuning.trial import FAILURE
-from platform.tuning.usage import WindDown
-from platform.tuning.warm_start import WARM, WarmStart, are_numbers, told_value
+from platform.tuning.study.one_driver import drawing
+from platform.tuning.study.patience import NoAnswer, WaitEnded
+from platform.tuning.study.sampler import SeededPerTrial
+from platform.tuning.study.space import SettingsSpace
+from platform.tuning.study.storage import STUDY
+from platform.tuning.study.warm_start import WARM, WarmStart, are_numbers, told_value
+from platform.tuning.trials.resuming import Past
+from platform.tuning.trials.trial import FAILURE
+from platform.tuning.trials.usage import WindDown
 
 FILLED = "filled"  # the attribute of a study which has been given all that it begins with
 

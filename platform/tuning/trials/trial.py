@@ -20,11 +20,11 @@ from platform.memory.server import Serving
 from platform.results.run_folder import RunFolder
 from platform.training.footprint import CONTEXT_BYTES
 from platform.training.run import TrainingDiverged
-from platform.tuning.checkpoints import SavedTrials, newest_of, opened
-from platform.tuning.memory_limit import GpuIsFull, MemoryLimit, TrialOutOfMemory
-from platform.tuning.preemption import NodeIsTakenAway, is_taken_away
-from platform.tuning.target import Target, TargetPlan
-from platform.tuning.worker import Worker
+from platform.tuning.trials.checkpoints import SavedTrials, newest_of, opened
+from platform.tuning.trials.memory_limit import GpuIsFull, MemoryLimit, TrialOutOfMemory
+from platform.tuning.trials.preemption import NodeIsTakenAway, is_taken_away
+from platform.tuning.trials.target import Target, TargetPlan
+from platform.tuning.trials.worker import Worker
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ from platform.results.progress import read_running
 from platform.results.record import TrialRecord, read_results
 from platform.results.run_folder import RunFolder
 from platform.training.lpips import why_no_lpips
-from platform.tuning.made_with import RunProvenance, differences, made_with, read_provenance
-from platform.tuning.same_data import TRAINED_ON, entries_as_recorded, refuse_other_clips
-from platform.tuning.target import TargetPlan
+from platform.tuning.keeping.made_with import RunProvenance, differences, made_with, read_provenance
+from platform.tuning.keeping.same_data import TRAINED_ON, entries_as_recorded, refuse_other_clips
+from platform.tuning.trials.target import TargetPlan
 
 
 @dataclass(frozen=True)

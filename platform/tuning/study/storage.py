@@ -22,9 +22,9 @@ from platform.config.errors import UserError
 from platform.config.study import StudyConfig, study_url
 from platform.results.run_folder import RunFolder
 from platform.results.shared_study import SharedStudy, read_shared_study
-from platform.tuning.one_driver import Drawn, OneDriverStorage
-from platform.tuning.study_database import Gone, open_database, reason
-from platform.tuning.study_patience import Patience
+from platform.tuning.study.database import Gone, open_database, reason
+from platform.tuning.study.one_driver import Drawn, OneDriverStorage
+from platform.tuning.study.patience import Patience
 
 STUDY = "search"  # the study's name where it has a file of its own
 

@@ -22,12 +22,12 @@ from platform.config.errors import UserError
 from platform.config.search import ResourcesConfig
 from platform.results.incidents import Journal
 from platform.results.nodes_file import NodeState
-from platform.tuning.gpu_memory import GpuMemory
-from platform.tuning.gpu_need import GpuNeed
-from platform.tuning.gpu_shares import GpuShares
-from platform.tuning.nodes import NodeCheck, name_of, nodes_for_work
-from platform.tuning.preemption import draining_nodes
-from platform.tuning.resources import TrialResources, trial_resources, trials_on
+from platform.tuning.cluster.gpu_memory import GpuMemory
+from platform.tuning.cluster.gpu_need import GpuNeed
+from platform.tuning.cluster.gpu_shares import GpuShares
+from platform.tuning.cluster.nodes import NodeCheck, name_of, nodes_for_work
+from platform.tuning.cluster.resources import TrialResources, trial_resources, trials_on
+from platform.tuning.trials.preemption import draining_nodes
 
 LOOK_S = 1.0
 ASK_S = 60.0  # an autoscaler

@@ -11,7 +11,7 @@ from platform.config.reach import heaviest, imitated_memories, network_memories
 from platform.config.run import RunConfig
 from platform.results.scores import readable_bytes
 from platform.training.footprint import trial_bytes
-from platform.tuning.resuming import Past
+from platform.tuning.trials.resuming import Past
 from tmu_models.pointwise import first_line
 
 DOUBLED = 2

@@ -15,7 +15,7 @@ from platform.results.progress import Running, RunningTrial, read_running
 from platform.results.record import TrialRecord, read_results
 from platform.results.run_folder import RunFolder
 from platform.training.checkpoint import Progress
-from platform.tuning.checkpoints import EARLIER, SavedTrials, newest_of, progress_of
+from platform.tuning.trials.checkpoints import EARLIER, SavedTrials, newest_of, progress_of
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any, cast
 import ray
 
 from platform.config.errors import UserError
-from platform.tuning.nodes import ANSWER_S, NoAnswer, answer_of, ask, name_of
+from platform.tuning.cluster.nodes import ANSWER_S, NoAnswer, answer_of, ask, name_of
 
 LABEL = "tmu-gpu-gib"  # `ray start --labels tmu-gpu-gib=16`: counts before what the node says
 GIB = 1 << 30

@@ -15,9 +15,9 @@ from platform.config.search import direction
 from platform.config.trial import TrialSettings
 from platform.results.record import TrialRecord, read_results
 from platform.results.run_folder import RunFolder
-from platform.tuning.made_with import SHORT, RunProvenance, read_provenance
-from platform.tuning.same_data import TRAINED_ON
-from platform.tuning.space import SettingsSpace
+from platform.tuning.keeping.made_with import SHORT, RunProvenance, read_provenance
+from platform.tuning.keeping.same_data import TRAINED_ON
+from platform.tuning.study.space import SettingsSpace
 
 WARM = "warm_start"  # the attribute by which a study knows such trials: run and number
 COMPARABLE = ("benchmark.", "network.", "training.")  # runs that agree in these have comparable scores

@@ -13,13 +13,13 @@ from ray.tune import TuneError
 from platform.config.search import ResourcesConfig
 from platform.results.incidents import Journal
 from platform.results.scores import readable_bytes
-from platform.tuning.gpu_classes import Asked, GpuClass, choose, room
-from platform.tuning.gpu_memory import GpuMemory
-from platform.tuning.gpu_need import GpuNeed
-from platform.tuning.memory_limit import GpuIsFull, TrialOutOfMemory
-from platform.tuning.nodes import name_of
-from platform.tuning.resources import TrialResources, share_on, trials_on
-from platform.tuning.trial import FORETOLD, TAKEN
+from platform.tuning.cluster.gpu_classes import Asked, GpuClass, choose, room
+from platform.tuning.cluster.gpu_memory import GpuMemory
+from platform.tuning.cluster.gpu_need import GpuNeed
+from platform.tuning.cluster.nodes import name_of
+from platform.tuning.cluster.resources import TrialResources, share_on, trials_on
+from platform.tuning.trials.memory_limit import GpuIsFull, TrialOutOfMemory
+from platform.tuning.trials.trial import FORETOLD, TAKEN
 
 Nodes = Sequence[Mapping[str, Any]]  # as `ray.nodes()` gives them: those that trials may run on now
 

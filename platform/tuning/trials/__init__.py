@@ -1,0 +1,1 @@
+"""One trial: its target, its worker, what it saves, and how it goes on."""
