@@ -20,6 +20,7 @@ from platform.config.home import Home
 from platform.config.load import load_run
 from platform.config.run import RunConfig
 from platform.naming import MixedCopies, check_single_copy
+from tests.given import TINY
 
 # Run folders as a search leaves them, Chromium, an S3 server.
 pytest_plugins = ("tests.made_runs", "tests.browsers", "tests.object_storage", "tests.hosts")
@@ -173,6 +174,6 @@ def tiny_config() -> Callable[..., RunConfig]:
     """`tiny_config("search.trials=2", ...)`: a run on `tiny_home` with two sources; a trial takes a second."""
 
     def make(*overrides: str) -> RunConfig:
-        return load_run(str(Path(__file__).parent / "fixtures" / "tiny.yaml"), profile="laptop", overrides=overrides)
+        return load_run(str(TINY), profile="laptop", overrides=overrides)
 
     return make

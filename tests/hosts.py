@@ -15,9 +15,10 @@ import pytest
 from ray.autoscaler._private.fake_multi_node.node_provider import FAKE_HEAD_NODE_ID
 
 from platform.config.home import Home
+from tests.given import FIXTURES
 from tests.waiting import wait_for
 
-AUTOSCALING = Path(__file__).parent / "fixtures" / "autoscaling.yaml"
+AUTOSCALING = FIXTURES / "autoscaling.yaml"
 PORT, REDIS = 6379, 6380
 SOON = {"initial_delay_ms": 0, "period_ms": 1000, "failure_threshold": 5}  # a host that is silent is given up after 5 s
 

@@ -9,12 +9,11 @@ import torch
 from platform.bank.bank import Bank
 from platform.bank.imports import import_checkpoint
 from platform.config.errors import UserError
+from tests.given import REFERENCE
 from tmu_models import Cell, CellState, CellStep, VideoPredictor
 from tmu_models.cell import Convolution
 from tmu_models.families import FAMILIES
 from tmu_models.released import ReleasedTMUCell, warn_that_memory_grows
-
-REFERENCE = Path(__file__).parents[1] / "fixtures" / "reference"
 
 
 class LeakyCell(Cell):

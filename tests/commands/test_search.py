@@ -15,8 +15,7 @@ from platform.bank.bank import Bank
 from platform.config.home import Home
 from platform.results.record import read_results
 from platform.training.checkpoint import newest_saved
-
-TINY = Path(__file__).parents[1] / "fixtures" / "tiny.yaml"
+from tests.given import TINY
 
 
 def start(home: Home, *arguments: str, command: str = "search") -> subprocess.Popen[str]:

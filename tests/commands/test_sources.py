@@ -13,10 +13,8 @@ from platform.bank.bank import Bank
 from platform.config.home import Home
 from platform.memory.blocks import BlockStore
 from platform.memory.request import MemoryIdentity, Request
+from tests.given import REFERENCE, TINY
 from tmu_models.released import ReleasedTMUCell
-
-REFERENCE = Path(__file__).parents[1] / "fixtures" / "reference"
-TINY = Path(__file__).parents[1] / "fixtures" / "tiny.yaml"
 
 
 def sources(home: Home, *arguments: str) -> tuple[int, str, str]:

@@ -10,6 +10,7 @@ from platform.config.load import load_run
 from platform.config.network import NetworkConfig
 from platform.config.reach import heaviest, network_memories
 from platform.config.trial import TrialSettings
+from tests.given import TINY
 from tmu_models.families import ENTRY_POINTS, _entry_points
 
 
@@ -76,5 +77,4 @@ def test_compared_settings_are_among_the_heaviest() -> None:
 
 
 def heaviest_of(*changes: str) -> list[TrialSettings]:
-    tiny = Path(__file__).parents[1] / "fixtures" / "tiny.yaml"
-    return heaviest(load_run(str(tiny), profile="laptop", overrides=changes))
+    return heaviest(load_run(str(TINY), profile="laptop", overrides=changes))

@@ -7,8 +7,7 @@ import pytest
 from platform.config.errors import UserError
 from platform.config.load import load_run
 from platform.config.resolved import dump_run, resumed_config
-
-TINY = Path(__file__).parents[1] / "fixtures" / "tiny.yaml"
+from tests.given import TINY
 
 
 @pytest.fixture

@@ -1,14 +1,11 @@
 """The plain form that speed-ups are held against is the public code's step, number for number."""
 
-from pathlib import Path
-
 import numpy as np
 import torch
 
 from platform.measure.released_step import ReleasedStep
+from tests.given import REFERENCE
 from tmu_models import VideoPredictor, load_reference_checkpoint, to_patches
-
-REFERENCE = Path(__file__).parents[1] / "fixtures" / "reference"
 
 
 def test_the_plain_step_trains_as_the_public_code() -> None:

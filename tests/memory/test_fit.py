@@ -17,10 +17,10 @@ from platform.memory.blocks import BlockStore
 from platform.memory.compute import SourceRunner
 from platform.memory.fit import check_fit, fit_frames, resize
 from platform.memory.request import FRAMES, MemoryIdentity, Request
+from tests.given import REFERENCE
 from tmu_models import VideoPredictor
 
 Config = Callable[..., RunConfig]
-REFERENCE = Path(__file__).parents[1] / "fixtures" / "reference"
 
 
 def test_what_fits_is_left_alone() -> None:

@@ -24,6 +24,7 @@ from platform.memory.request import Request, Shown
 from platform.memory.server import Serving
 from platform.results.run_folder import RunFolder
 from platform.tuning.serving import memory_servers
+from tests.given import TINY
 
 Config = Callable[..., RunConfig]
 pytestmark = pytest.mark.usefixtures("local_ray")
@@ -221,6 +222,5 @@ def test_trials_that_want_everything_cannot_starve_the_servers(serving: Serving,
 
 
 def tiny_config_path() -> str:
-    from pathlib import Path
 
-    return str(Path(__file__).parents[1] / "fixtures" / "tiny.yaml")
+    return str(TINY)

@@ -38,6 +38,7 @@ from platform.results.shared_study import read_shared_study
 from platform.results.summary import RunSummary
 from platform.results.tested import TestedTrial
 from platform.training.checkpoint import saved_progress
+from tests.given import REFERENCE
 from tests.security.damages import ANY_BYTES, ANY_JSON, ANY_YAML, Damage, damaged_json, damaged_yaml
 from tests.security.test_results import arrays, incidents, put_records, record
 from tests.security.test_stores import IDENTITY, REQUEST, arrow_file, frames, memories
@@ -79,7 +80,7 @@ def cards(folder: Path) -> Iterator[Damaged]:
     bank.add("one", build_network(network, channels=1, frame_size=16), card)
     yield bank.path("one") / "card.json", partial(bank.load, "one"), ANY_JSON
     yield bank.path("one") / "weights.safetensors", partial(_load_with_hash, bank), ANY_BYTES
-    fixture = Path(__file__).parents[1] / "fixtures" / "reference" / "convlstm_source_a" / "model.ckpt-20"
+    fixture = REFERENCE / "convlstm_source_a" / "model.ckpt-20"
     for old in (False, True):
         path = folder / f"checkpoint-{old}"
         torch.save(torch.load(fixture, weights_only=True), path, _use_new_zipfile_serialization=not old)

@@ -21,6 +21,7 @@ from platform.bank.networks import build_network
 from platform.config.errors import UserError
 from platform.config.network import NetworkConfig
 from platform.config.trial import GateConfig
+from tests.given import REFERENCE
 from tests.security.limits import ending_of, refusal
 
 NETWORK = NetworkConfig(hidden=(4,), kernel_size=3, patch_size=4)
@@ -323,7 +324,7 @@ def test_every_layout_of_a_checkpoint_is_read(tmp_path: Path, zipped: bool, prot
 
 
 def test_the_recorded_checkpoint_is_read_in_the_older_layout_too(bank: Bank, tmp_path: Path) -> None:
-    path = Path(__file__).parents[1] / "fixtures" / "reference" / "convlstm_source_a" / "model.ckpt-20"
+    path = REFERENCE / "convlstm_source_a" / "model.ckpt-20"
     torch.save(torch.load(path, weights_only=True), tmp_path / "old", _use_new_zipfile_serialization=False)
     shutil.copy(path, tmp_path / "new")
     cards = [

@@ -1,14 +1,11 @@
 """The networks against the public TMU code's own numbers, and the promises of the unrolled predictor."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
+from tests.given import REFERENCE
 from tmu_models import ShapeError, VideoPredictor, from_patches, to_patches
-
-REFERENCE = Path(__file__).parents[1] / "fixtures" / "reference"
 
 
 def tiny(**changes: object) -> VideoPredictor:

@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from tests.given import REFERENCE
 from tmu_models import CheckpointError, load_reference_checkpoint, to_patches
 from tmu_models.losses import prediction_loss
-
-REFERENCE = Path(__file__).parents[1] / "fixtures" / "reference"
 
 
 def case(name: str) -> tuple[dict[str, np.ndarray], torch.Tensor, torch.Tensor]:

@@ -1,11 +1,11 @@
 """Transfer gates: what each merge promises, and that imitation really trains the distillers."""
 
 import warnings
-from pathlib import Path
 
 import pytest
 import torch
 
+from tests.given import REFERENCE
 from tmu_models import (
     ShapeError,
     TransferGates,
@@ -153,7 +153,7 @@ def test_the_growing_memory_is_told_once_a_process() -> None:
 
 def test_a_network_that_was_trained_so_is_loaded_without_a_word_and_uses_up_no_warning() -> None:
     warn_that_memory_grows.cache_clear()
-    path = Path(__file__).parents[1] / "fixtures" / "reference" / "tmu_released" / "model.ckpt-20"
+    path = REFERENCE / "tmu_released" / "model.ckpt-20"
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         load_reference_checkpoint(path, family="tmu", patch_size=4)

@@ -8,9 +8,10 @@ import torch
 
 from platform.config.errors import UserError
 from platform.training.lpips import BACKBONE, LINEAR, SMALLEST_FRAME, load_lpips, why_no_lpips
+from tests.given import REFERENCE
 
 # Made with the package lpips 0.1.4 from the same weights as `weights` below.
-CASE = Path(__file__).parents[1] / "fixtures" / "reference" / "metrics" / "lpips.npz"
+CASE = REFERENCE / "metrics" / "lpips.npz"
 BACKBONE_SHAPES = {
     0: (64, 3, 11, 11),
     3: (192, 64, 5, 5),

@@ -1,7 +1,5 @@
 """Scores equal the public code's numbers."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from skimage.metrics import structural_similarity
@@ -12,9 +10,10 @@ from platform.config.errors import UserError
 from platform.training.events import EventScores, level_bounds
 from platform.training.metrics import mean_of_defined, per_frame_scores
 from platform.training.ssim import ssim_uint8
+from tests.given import REFERENCE
 from tmu_models import ShapeError
 
-CASE = Path(__file__).parents[1] / "fixtures" / "reference" / "metrics" / "case.npz"
+CASE = REFERENCE / "metrics" / "case.npz"
 
 
 @pytest.mark.parametrize(

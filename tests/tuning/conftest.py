@@ -20,8 +20,8 @@ from platform.results.record import TrialRecord, read_results
 from platform.results.run_folder import RunFolder
 from platform.results.stored_run import run_at
 from tests import postgresql
+from tests.given import TINY
 
-TINY = Path(__file__).parents[1] / "fixtures" / "tiny.yaml"
 LONGEST_S = 400.0
 
 

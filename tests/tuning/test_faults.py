@@ -19,7 +19,6 @@ from platform.results.record import read_results
 from platform.results.run_folder import RunFolder
 from platform.tuning.search_run import run_search
 
-TINY = Path(__file__).parents[1] / "fixtures" / "tiny.yaml"
 Begin = Callable[..., Any]  # see conftest.py
 pytestmark = pytest.mark.timeout(900)  # searches in processes of their own, each of which starts a Ray
 

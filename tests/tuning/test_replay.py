@@ -27,8 +27,8 @@ from platform.search import search
 from platform.tuning.keeping.recorded import Recorded
 from platform.tuning.replay import Outcome, replay, run_replay
 from platform.tuning.search_run import run_search
+from tests.given import TINY
 
-TINY = str(Path(__file__).parents[1] / "fixtures" / "tiny.yaml")
 QUIET = Console(quiet=True)
 KINDS = (
     "search.trials=5",
@@ -50,7 +50,7 @@ def run_in(tiny_home: Home, tmp_path_factory: pytest.TempPathFactory, local_ray:
     @cache
     def run(precision: str) -> RunFolder:
         overrides = [*KINDS, f"training.precision={precision}", f"search.seed={len(precision)}"]
-        config = load_run(TINY, profile="laptop", overrides=overrides)
+        config = load_run(str(TINY), profile="laptop", overrides=overrides)
         folder = RunFolder(tmp_path_factory.mktemp(precision) / "r")
         run_search(config, folder, tiny_home, QUIET)
         return folder

@@ -20,6 +20,7 @@ from platform.results.run_folder import RunFolder
 from platform.tuning.comparison import GivenTrials
 from platform.tuning.search_run import SearchOutcome, run_search, run_trials
 from platform.tuning.stage import stage
+from tests.given import TINY
 
 Config = Callable[..., RunConfig]
 pytestmark = [pytest.mark.usefixtures("local_ray"), pytest.mark.timeout(900)]  # a search of four trials takes 15 s
@@ -50,8 +51,7 @@ def finished(
 ) -> tuple[SearchOutcome, list[TrialRecord], RunFolder]:
     from platform.config.load import load_run
 
-    path = Path(__file__).parents[1] / "fixtures" / "tiny.yaml"
-    config = load_run(str(path), profile="laptop", overrides=["search.trials=6"])
+    config = load_run(str(TINY), profile="laptop", overrides=["search.trials=6"])
     return run(config, tmp_path_factory.mktemp("run") / "r", new_home)
 
 

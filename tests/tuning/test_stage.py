@@ -16,6 +16,7 @@ from platform.config.run import RunConfig
 from platform.results.incidents import read_incidents
 from platform.results.run_folder import RunFolder
 from platform.tuning.serving import note_small_store
+from tests.given import TINY
 
 
 @pytest.mark.parametrize(("budget", "said"), [("0", "the store holds 0 % of it"), ("1GB", "")])
@@ -69,9 +70,9 @@ with stage.stage(config, RunFolder(Path(run)), Home(Path(home)), Console(quiet=T
 
 @pytest.mark.timeout(900)  # a Ray of two raylets, in a process of its own
 def test_a_node_that_joins_while_servers_start_is_asked_before_it_takes_part(tiny_home: Home, tmp_path: Path) -> None:
-    yaml, folder = Path(__file__).parents[1] / "fixtures" / "tiny.yaml", RunFolder(tmp_path / "r")
+    folder = RunFolder(tmp_path / "r")
     with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True) as temporary:
-        arguments = [sys.executable, "-c", JOINS_MEANWHILE, str(yaml), str(tiny_home.root), str(folder.path), temporary]
+        arguments = [sys.executable, "-c", JOINS_MEANWHILE, str(TINY), str(tiny_home.root), str(folder.path), temporary]
         done = subprocess.run(arguments, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [

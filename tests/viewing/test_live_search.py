@@ -9,9 +9,9 @@ from playwright.sync_api import expect
 
 from platform.results.record import read_results
 from platform.results.run_folder import RunFolder
+from tests.given import TINY
 from tests.viewing.conftest import Serve
 
-TINY = Path(__file__).parents[1] / "fixtures" / "tiny.yaml"
 ENDS_WITHIN_MS = 240_000
 
 

@@ -11,10 +11,10 @@ from platform.results.incidents import read_incidents
 from platform.results.progress import read_running
 from platform.results.record import read_results
 from platform.results.run_folder import RunFolder
+from tests.given import TINY
 from tests.hosts import Hosts
 from tests.waiting import wait_for
 
-TINY = Path(__file__).parents[1] / "fixtures" / "tiny.yaml"
 LONGEST_S = 300.0  # of one part of a story, on a slow machine
 pytestmark = pytest.mark.timeout(1200)  # two raylets, and workers that import torch
 

@@ -31,11 +31,11 @@ from platform.tuning.study import database
 from platform.tuning.study.database import reason
 from platform.tuning.study.patience import WaitEnded
 from platform.tuning.study.storage import check_study, open_study_storage, study_name
+from tests.given import TINY
 from tests.postgresql import IN_DATABASE, SHARED, VARIABLE, Proxy, Server
 from tests.waiting import wait_for
 
 Config = Callable[..., RunConfig]
-TINY = Path(__file__).parents[1] / "fixtures" / "tiny.yaml"
 
 
 # what a configuration may say

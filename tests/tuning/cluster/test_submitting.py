@@ -23,10 +23,10 @@ from platform.results.record import read_results
 from platform.results.run_folder import RunFolder
 from platform.results.stored_run import fetched_run, run_at
 from platform.search import search
+from tests.given import TINY
 from tests.heads import Head, port_of, running_head
 from tests.object_storage import set_keys
 
-TINY = Path(__file__).parents[1] / "fixtures" / "tiny.yaml"
 LONGEST_S = 400.0
 pytestmark = pytest.mark.timeout(1200)  # a Ray with its dashboard, and drivers one after another
 

@@ -11,6 +11,7 @@ import pytest
 from platform.config.home import Home
 from platform.results.record import TrialRecord, read_results
 from platform.results.run_folder import RunFolder
+from tests.given import TINY
 
 SCRIPT = """
 import sys
@@ -51,9 +52,9 @@ def beside(records: list[TrialRecord], other: TrialRecord) -> int:
 
 @pytest.mark.timeout(900)  # a Ray of another shape, in a process of its own
 def test_two_trials_share_a_gpu_and_no_third_joins_them(tiny_home: Home, tmp_path: Path) -> None:
-    yaml, folder = Path(__file__).parents[1] / "fixtures" / "tiny.yaml", RunFolder(tmp_path / "r")
+    folder = RunFolder(tmp_path / "r")
     with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True) as temporary:
-        arguments = [sys.executable, "-c", SCRIPT, str(yaml), str(tiny_home.root), str(folder.path), temporary]
+        arguments = [sys.executable, "-c", SCRIPT, str(TINY), str(tiny_home.root), str(folder.path), temporary]
         done = subprocess.run(arguments, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert "share 0.5 0.5 at once 2" in done.stdout

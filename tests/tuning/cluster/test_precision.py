@@ -4,7 +4,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -12,6 +11,7 @@ from platform.config.errors import UserError
 from platform.config.run import RunConfig
 from platform.tuning.cluster import nodes, precision
 from platform.tuning.cluster.precision import settle_precision
+from tests.given import TINY
 
 HELD = """
 import sys
@@ -35,9 +35,8 @@ print(settle_precision(config, on_gpu=True).training.precision)
 @pytest.mark.timeout(900)  # a Ray of another shape, in a process of its own
 def test_a_gpu_that_trials_of_another_search_hold_is_asked_all_the_same() -> None:
     """The GPU is pretended."""
-    yaml = Path(__file__).parents[1] / "fixtures" / "tiny.yaml"
     with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True) as temporary:
-        arguments = [sys.executable, "-c", HELD, str(yaml), temporary]
+        arguments = [sys.executable, "-c", HELD, str(TINY), temporary]
         done = subprocess.run(arguments, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() in ("float32", "bfloat16")

@@ -14,9 +14,9 @@ from platform.results.nodes_file import read_nodes
 from platform.results.record import TrialRecord, read_results
 from platform.results.run_folder import RunFolder
 from tests.environments import environment_without_us
+from tests.given import TINY
 from tmu_models.families import ENTRY_POINTS
 
-TINY = Path(__file__).parents[1] / "fixtures" / "tiny.yaml"
 LONGEST_S = 800.0  # of a story
 pytestmark = pytest.mark.timeout(900)  # each starts a Ray of several raylets, and workers that import torch
 
