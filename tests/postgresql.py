@@ -127,16 +127,18 @@ class Proxy:
                 threading.Thread(target=self._hand_back, args=(upstream, client), daemon=True).start()
 
     def _hand_on(self, client: socket.socket, upstream: socket.socket) -> None:
-        with contextlib.suppress(OSError), client, upstream:
+        with contextlib.suppress(OSError), client:
             while asked := client.recv(65536):
                 if self.armed and b"COMMIT" in asked:
                     client.shutdown(socket.SHUT_RDWR)
                 upstream.sendall(asked)
+            upstream.shutdown(socket.SHUT_WR)  # what the server still answers is read, and then closed
 
     def _hand_back(self, upstream: socket.socket, client: socket.socket) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError), upstream:
             while answer := upstream.recv(65536):
                 if self.armed and b"COMMIT" in answer:
                     self.armed = False
                     return
                 client.sendall(answer)
+            client.shutdown(socket.SHUT_RDWR)

@@ -19,7 +19,6 @@ from platform.results.progress import read_running
 from platform.results.record import TrialRecord, read_results
 from platform.results.run_folder import RunFolder
 from platform.results.stored_run import run_at
-from tests import postgresql
 from tests.given import TINY
 
 LONGEST_S = 400.0
@@ -134,18 +133,3 @@ def begin(tiny_home: Home, tmp_path: Path) -> Iterator[Begin]:
         for search in begun:
             if search.driver.poll() is None:
                 search.kill()
-
-
-@pytest.fixture(scope="session")
-def running_server() -> Iterator[postgresql.Server]:
-    if (programs := postgresql.installed_programs()) is None:  # none of EXPECTED_SKIPS: with CI=true it fails the run
-        pytest.skip("these tests start a PostgreSQL server; install one, for example `apt-get install postgresql`")
-    with postgresql.running(programs) as server:
-        yield server
-
-
-@pytest.fixture
-def server(running_server: postgresql.Server, monkeypatch: pytest.MonkeyPatch) -> postgresql.Server:
-    """It runs, and the variable names its database."""
-    monkeypatch.setenv(postgresql.VARIABLE, running_server.url())
-    return running_server
