@@ -132,6 +132,7 @@ class Proxy:
                 if self.armed and b"COMMIT" in asked:
                     client.shutdown(socket.SHUT_RDWR)
                 upstream.sendall(asked)
+        with contextlib.suppress(OSError):
             upstream.shutdown(socket.SHUT_WR)  # what the server still answers is read, and then closed
 
     def _hand_back(self, upstream: socket.socket, client: socket.socket) -> None:

@@ -17,7 +17,7 @@ from platform.tuning.trials.usage import Usage, WindDown
 
 @dataclass(frozen=True)
 class Begun:
-    """See `stage`, which begins it."""
+    """What `stage` gives to those that run trials."""
 
     plan: TrialPlan
     resources: TrialResources

@@ -1,4 +1,4 @@
-"""What trials stand on: prepared benchmarks, a bank that has every source, a begun run folder, memory servers.
+"""The stage is set for trials: prepared benchmarks, a bank that has every source, a begun run folder, memory servers.
 
 A search and a comparison both begin here. What cannot work is refused before anything costly starts.
 """

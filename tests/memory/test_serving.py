@@ -204,7 +204,7 @@ def test_trials_that_want_everything_cannot_starve_the_servers(serving: Serving,
         ray.init(address="local", num_cpus=2, num_gpus=1, object_store_memory=100_000_000, include_dashboard=False,
                  log_to_driver=False)
         asked = ["{asked}", "resources.server_gpus=0.2"]
-        config = load_run({str(tiny_config_path())!r}, profile="laptop", overrides=asked)
+        config = load_run({str(TINY)!r}, profile="laptop", overrides=asked)
         resources = trial_resources(config.resources, ray.nodes(), 1)
         serving = pickle.loads(Path({str(plan)!r}).read_bytes())
         serving = dataclasses.replace(serving, cpus=config.resources.server_cpus, gpus=config.resources.server_gpus)
@@ -219,8 +219,3 @@ def test_trials_that_want_everything_cannot_starve_the_servers(serving: Serving,
     ended = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=100)
     assert ended.returncode == 0, ended.stderr[-2000:]
     assert "(8, 5, 8, 4, 4)" in ended.stdout
-
-
-def tiny_config_path() -> str:
-
-    return str(TINY)

@@ -40,7 +40,7 @@ from platform.tuning.trials.target import Target, TargetPlan
 Begin = Callable[..., Any]  # see conftest.py
 Config = Callable[..., RunConfig]
 PLATFORM = Path(sys.modules["platform"].__path__[0])
-SEES_TEST = {"tuning/testing.py", "benchmarks/contact_sheet.py"}  # the second is for people, before a search
+SEES_TEST = {"tuning/trials/testing.py", "benchmarks/contact_sheet.py"}  # the second is for people, before a search
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
-"""What trials are trained with besides their settings and data, and in what it differs from what is here now.
+"""What a run is made of and with, noted in its `provenance.json`, and in what that differs from what is here now.
 
-A run notes it when it begins and whenever it goes on, in `provenance.json`. What is missing there, in runs of earlier
-releases, is not compared.
+It is noted when the run begins, and whenever it goes on. What is missing there, in runs of earlier releases, is not
+compared.
 """
 
 import datetime
@@ -116,7 +116,7 @@ def read_provenance(folder: RunFolder) -> RunProvenance:
         ) from None
 
 
-class _Provenance(BaseModel):
+class _NotedBefore(BaseModel):
     """What was noted when the run began stays as it is."""
 
     model_config = ConfigDict(extra="allow")
@@ -130,7 +130,7 @@ def note_provenance(
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     noted = made_with(folder, config, device).model_dump(exclude_none=True)
     if folder.provenance.is_file():
-        before = read_json(folder.provenance, _Provenance)
+        before = read_json(folder.provenance, _NotedBefore)
         before.resumed.append({"started": started, **noted})
         replace_text(folder.provenance, before.model_dump_json(indent=2))
         return

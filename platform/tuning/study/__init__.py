@@ -1,1 +1,1 @@
-"""What Optuna proposes: the study with its storage, the space, and who is stopped early."""
+"""The study: its storage, the space and its sampler, what an earlier run tells it, and who is stopped early."""

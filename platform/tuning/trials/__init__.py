@@ -1,1 +1,1 @@
-"""One trial: its target, its worker, what it saves, and how it goes on."""
+"""Trials: their targets, workers and checkpoints, how they go on, and what all of them together use."""

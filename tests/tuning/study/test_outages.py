@@ -34,7 +34,7 @@ from platform.tuning.study.storage import check_study
 from tests.postgresql import IN_DATABASE, SHARED, VARIABLE, Server
 from tests.waiting import wait_for
 
-Begin = Callable[..., Any]  # see conftest.py
+Begin = Callable[..., Any]  # see tests/tuning/conftest.py
 Config = Callable[..., RunConfig]
 QUICK = ("sources={}", "search.space={learning_rate: {float: [1e-3, 1e-2]}}", "search.asha=null", "training.epochs=5")
 pytestmark = pytest.mark.timeout(900)  # whole searches, a server away for seconds
@@ -66,19 +66,19 @@ def agrees(trials: list[optuna.trial.FrozenTrial], records: list[TrialRecord], n
 
 @pytest.mark.usefixtures("local_ray")
 def test_a_server_that_is_gone_in_mid_search_costs_no_trial(
-    server: Server, tiny_home: Home, tiny_config: Config, tmp_path: Path
+    postgres: Server, tiny_home: Home, tiny_config: Config, tmp_path: Path
 ) -> None:
     """Takes 15 s: a whole search, and 3 s without its server."""
     run, config = RunFolder(tmp_path / "r"), tiny_config(*QUICK, IN_DATABASE, "search.trials=5")
 
     def fault() -> None:
-        with server.gone():
+        with postgres.gone():
             time.sleep(3)
 
     said = io.StringIO()
     with in_mid_search(run, fault):
         run_search(config, run, tiny_home, Console(file=said))
-    agrees(server.trials(run), read_results(run.results), 5)
+    agrees(postgres.trials(run), read_results(run.results), 5)
     began, ended = read_incidents(run.incidents)
     assert began.kind == ended.kind == "study"
     assert "answers again, after" in ended.what
@@ -115,29 +115,29 @@ def test_a_file_that_another_process_locks_costs_no_trial(tiny_home: Home, tiny_
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.usefixtures("local_ray")
 def test_a_server_that_stays_away_ends_a_search_in_good_order(
-    server: Server, tiny_home: Home, tiny_config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    postgres: Server, tiny_home: Home, tiny_config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Takes 20 s: a search that Ctrl-C ends while it waits, then one that is given up, and what is left of that."""
     config = tiny_config(*QUICK, IN_DATABASE, "search.trials=3")
     run = RunFolder(tmp_path / "interrupted")
 
     def interrupt() -> None:
-        server.stop()
+        postgres.stop()
         wait_for(lambda: bool(read_incidents(run.incidents)))
         os.kill(os.getpid(), signal.SIGINT)
 
     with in_mid_search(run, interrupt):
         outcome = run_search(config, run, tiny_home, Console(quiet=True))
     assert outcome.ended == "interrupted"
-    server.start()
+    postgres.start()
 
     monkeypatch.setattr(patience, "PATIENCE_S", 2.0)
     run = RunFolder(tmp_path / "given up")
-    with in_mid_search(run, server.stop), pytest.raises(NoAnswer, match=f"--resume '{run.path}'"):
+    with in_mid_search(run, postgres.stop), pytest.raises(NoAnswer, match=f"--resume '{run.path}'"):
         run_search(config, run, tiny_home, Console(quiet=True))
-    server.start()
+    postgres.start()
     run_search(config, run, tiny_home, Console(quiet=True), resumed=True)
-    agrees(server.trials(run), read_results(run.results), 3)
+    agrees(postgres.trials(run), read_results(run.results), 3)
     gc.collect()
 
 
@@ -147,29 +147,32 @@ def files_with(folder: Path, *secrets_: str) -> list[Path]:
 
 
 def test_a_search_that_is_killed_without_its_server_goes_on_and_keeps_the_url_to_itself(
-    server: Server, begin: Begin, monkeypatch: pytest.MonkeyPatch
+    postgres: Server, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Takes 25 s."""
     search = begin(*QUICK, IN_DATABASE, "search.trials=4")
     temporary = Path(psutil.Process(search.driver.pid).environ()["TMPDIR"])
     search.wait_for(3)
-    with server.gone():
+    with postgres.gone():
         search.wait_until(lambda: bool(read_incidents(search.run.incidents)))
-        assert files_with(temporary, server.password, server.url()) == []
+        assert files_with(temporary, postgres.password, postgres.url()) == []
         search.kill()
-    monkeypatch.setenv(VARIABLE, server.url("template1"))
+    monkeypatch.setenv(VARIABLE, postgres.url("template1"))
     with pytest.raises(UserError, match="Let the variable name the database that the run was begun with"):
         check_study(SHARED, search.run)
-    monkeypatch.setenv(VARIABLE, server.url())
+    monkeypatch.setenv(VARIABLE, postgres.url())
 
     search = begin(resume=True)
     code, out, err = search.end()
     assert code == 0, err
-    agrees(server.trials(search.run), read_results(search.run.results), 4)
+    agrees(postgres.trials(search.run), read_results(search.run.results), 4)
     assert f'optuna-dashboard "${{{VARIABLE}}}"' in out
-    assert server.password not in out + err
-    assert files_with(temporary, server.password, server.url()) == []
-    assert files_with(search.run.path, server.password, server.url(), f"port {server.port}", f":{server.port}") == []
+    assert postgres.password not in out + err
+    assert files_with(temporary, postgres.password, postgres.url()) == []
+    assert (
+        files_with(search.run.path, postgres.password, postgres.url(), f"port {postgres.port}", f":{postgres.port}")
+        == []
+    )
     (outage,) = [each for each in read_incidents(search.run.incidents) if "does not answer (" in each.what]
     assert "127.0.0.1" not in outage.what
     assert VARIABLE in search.run.config.read_text()

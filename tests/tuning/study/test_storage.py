@@ -68,10 +68,10 @@ def test_what_a_driver_says_is_told_without_any_part_of_the_url(said: str, told:
     assert told is None or words == told
 
 
-def test_the_resolved_configuration_keeps_the_reference(tiny_config: Config, server: Server) -> None:
+def test_the_resolved_configuration_keeps_the_reference(tiny_config: Config, postgres: Server) -> None:
     dumped = dump_run(tiny_config(IN_DATABASE))
     assert f"storage: ${{{VARIABLE}}}" in dumped
-    assert server.password not in dumped
+    assert postgres.password not in dumped
 
 
 @pytest.mark.parametrize(
@@ -97,26 +97,26 @@ def test_a_variable_of_no_use_is_refused_with_the_repair(
 
 
 def test_a_server_that_refuses_or_does_not_answer_is_told_before_a_search_begins(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    postgres: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server.execute("CREATE USER guest PASSWORD 'guest'")
-    guest = server.url().replace(f"tmu:{server.password}", "guest:guest")
+    postgres.execute("CREATE USER guest PASSWORD 'guest'")
+    guest = postgres.url().replace(f"tmu:{postgres.password}", "guest:guest")
     with contextlib.ExitStack() as stack:
         nobody = stack.enter_context(socket.socket())
         nobody.bind(("127.0.0.1", 0))
         port = nobody.getsockname()[1]
         silent = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         for url, why in (
-            (server.url(password="wrongword"), "password authentication failed"),
-            (server.url("nowhere"), "database … does not exist"),
-            (server.url(port=port), "Connection refused"),
-            (f"{server.url(port=silent.getsockname()[1])}?connect_timeout=2", "timeout"),
+            (postgres.url(password="wrongword"), "password authentication failed"),
+            (postgres.url("nowhere"), "database … does not exist"),
+            (postgres.url(port=port), "Connection refused"),
+            (f"{postgres.url(port=silent.getsockname()[1])}?connect_timeout=2", "timeout"),
             (guest, "permission denied"),
         ):
             monkeypatch.setenv(VARIABLE, url)
             with pytest.raises(UserError, match=why) as refused:
                 check_study(SHARED, RunFolder(tmp_path))
-            assert not {server.password, "wrongword"} & set(str(refused.value).split())
+            assert not {postgres.password, "wrongword"} & set(str(refused.value).split())
             assert url not in str(refused.value)
     assert list(tmp_path.iterdir()) == []
 
@@ -135,10 +135,10 @@ def test_a_plan_asks_for_the_variable_and_not_for_the_server(
 
 
 def test_runs_that_begin_at_once_in_an_empty_database_make_its_tables_and_do_not_mix(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    postgres: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server.execute("CREATE DATABASE fresh")
-    monkeypatch.setenv(VARIABLE, server.url("fresh"))
+    postgres.execute("CREATE DATABASE fresh TEMPLATE template0")
+    monkeypatch.setenv(VARIABLE, postgres.url("fresh"))
     folders = [RunFolder(tmp_path / str(number)) for number in range(4)]
 
     def begin(folder: RunFolder) -> tuple[str, list[int]]:
@@ -156,9 +156,9 @@ def test_runs_that_begin_at_once_in_an_empty_database_make_its_tables_and_do_not
 
 
 @pytest.fixture
-def proxy(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
-    proxy = Proxy(server.port)
-    monkeypatch.setenv(VARIABLE, server.url(port=proxy.port))
+def proxy(postgres: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    proxy = Proxy(postgres.port)
+    monkeypatch.setenv(VARIABLE, postgres.url(port=proxy.port))
     yield proxy
     proxy.close()
 
@@ -189,13 +189,13 @@ def test_what_was_done_though_its_answer_was_lost_is_not_done_twice(proxy: Proxy
 
 
 def test_a_lock_that_a_lost_client_holds_is_waited_for(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    postgres: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "MOST_LOCKED_S", 1.0)
     told: list[str] = []
     with open_study_storage(RunFolder(tmp_path), SHARED, told.append) as storage:
         made = optuna.create_study(storage=storage)
-        with psycopg.connect(server.url()) as lost:
+        with psycopg.connect(postgres.url()) as lost:
             lost.execute("SELECT * FROM studies FOR UPDATE")
             asking = ThreadPoolExecutor(1).submit(made.ask)
             wait_for(lambda: bool(told))
@@ -203,15 +203,15 @@ def test_a_lock_that_a_lost_client_holds_is_waited_for(
     assert "lock timeout" in told[0]
 
 
-def test_an_outage_is_told_when_it_begins_and_when_it_ends(server: Server, tmp_path: Path) -> None:
+def test_an_outage_is_told_when_it_begins_and_when_it_ends(postgres: Server, tmp_path: Path) -> None:
     told: list[str] = []
     with open_study_storage(RunFolder(tmp_path), SHARED, told.append) as storage:
         made = optuna.create_study(storage=storage, study_name="outage")
-        with server.gone():
+        with postgres.gone():
             asking = ThreadPoolExecutor(1).submit(made.ask)
             wait_for(lambda: bool(told))
         assert asking.result().number == 0
-        with server.gone():
+        with postgres.gone():
             pass
         assert made.ask().number == 1, "a server that is back before anybody asks was never missed"
     began, ended = told
@@ -227,7 +227,9 @@ def locked(file: Path) -> Iterator[None]:
 
 
 @pytest.mark.parametrize(("shared", "after_s"), [(True, 2.0), (False, 0.5)])
-def test_ctrl_c_ends_the_wait_and_all_that_follow(shared: bool, after_s: float, server: Server, tmp_path: Path) -> None:
+def test_ctrl_c_ends_the_wait_and_all_that_follow(
+    shared: bool, after_s: float, postgres: Server, tmp_path: Path
+) -> None:
     """After half a second the file has not been given up for the first time."""
     heard: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))  # as Tune: takes note of it
@@ -235,7 +237,7 @@ def test_ctrl_c_ends_the_wait_and_all_that_follow(shared: bool, after_s: float, 
     try:
         with open_study_storage(folder, SHARED if shared else None) as storage:
             made = optuna.create_study(storage=storage)
-            with server.gone() if shared else locked(folder.study):
+            with postgres.gone() if shared else locked(folder.study):
                 threading.Timer(after_s, os.kill, (os.getpid(), signal.SIGINT)).start()
                 began = time.monotonic()
                 with pytest.raises(WaitEnded):
