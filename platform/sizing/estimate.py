@@ -38,12 +38,11 @@ from platform.training.evaluation import evaluate
 from platform.training.imitation import Imitation
 from platform.training.precision import settled_precision
 from platform.training.run import TrainingRun
+from platform.training.step_cost import MOST_TIMED_CLIPS
 from platform.training.stream import directions
 from platform.tuning.cluster.gpu_need import foretold
 from platform.tuning.cluster.resources import trial_resources
 from platform.tuning.plan import SearchPlan, source_networks
-
-MOST_TIMED_CLIPS = 8  # times grow in proportion to the clips: more would only keep the user waiting
 
 
 @dataclass(frozen=True)

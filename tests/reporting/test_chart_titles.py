@@ -22,7 +22,7 @@ from platform.results.record import TrialRecord
 from platform.results.run_folder import RunFolder
 from platform.results.scores import NARROW
 from platform.results.summary import RunSummary
-from tests.reporting.test_confirmed import confirm
+from tests.made_confirmations import confirm
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from platform.reporting.charts.chart import Chart
 from platform.reporting.page import render_report
 from platform.results.record import read_results, write_results
 from tests import made_runs
-from tests.reporting.test_confirmed import confirm
+from tests.made_confirmations import confirm
 
 LINK = '<a href="https://evil.example">ok</a>'
 HOVER = """key => {

@@ -13,7 +13,7 @@ from platform.reporting.page import render_report
 from platform.results.effects import Difference, PairEffect
 from platform.results.run_folder import RunFolder
 from platform.results.summary import RunSummary
-from tests.reporting.test_confirmed import confirm
+from tests.made_confirmations import confirm
 
 # Of one kind of words in a figure: [text, left, top, right, bottom], in pixels of the page.
 BOXES = """([figure, words]) => [...document.getElementById("plot-" + figure).querySelectorAll(words)].map(each => {

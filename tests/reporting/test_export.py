@@ -9,7 +9,7 @@ import pytest
 from platform.reporting.export import write_tables
 from platform.results.findings import Findings
 from platform.results.run_folder import RunFolder
-from tests.reporting.test_confirmed import confirm
+from tests.made_confirmations import confirm
 
 
 @pytest.fixture

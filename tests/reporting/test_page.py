@@ -16,8 +16,8 @@ from platform.results.look import MeasuredField, read_look, write_look
 from platform.results.record import TrialRecord, read_results, write_results
 from platform.results.run_folder import RunFolder
 from platform.results.summary import RunSummary
+from tests.made_confirmations import confirm
 from tests.made_runs import look, moving_digits
-from tests.reporting.test_confirmed import confirm
 
 CHARTS = (
     "trials",

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page
 from platform.reporting.page import render_report
 from platform.results.record import read_results, write_results
 from platform.results.run_folder import RunFolder
-from tests.reporting.test_confirmed import confirm
+from tests.made_confirmations import confirm
 
 INK, PAPER = "rgb(27, 31, 35)", "rgb(255, 255, 255)"
 WIDTH = 680  # 18 cm, in pixels: A4 without its margins

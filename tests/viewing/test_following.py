@@ -8,8 +8,8 @@ from playwright.sync_api import Locator, expect
 from platform.results.incidents import Journal
 from platform.results.record import read_results, write_results
 from platform.results.run_folder import RunFolder
+from tests.made_confirmations import confirm
 from tests.made_runs import SOURCES
-from tests.reporting.test_confirmed import confirm
 from tests.viewing.conftest import ASKED_WITHIN_MS, Serve
 from tests.viewing.test_pages import cells
 

@@ -7,9 +7,9 @@ from playwright.sync_api import Page, expect
 
 from platform.reporting.confirmed_table import confirmed_note
 from platform.results.run_folder import RunFolder
+from tests.made_confirmations import confirm
 from tests.made_runs import RunBuilder
 from tests.reporting.test_comparison import FALLING, FLAT, record, run_folder
-from tests.reporting.test_confirmed import confirm
 from tests.viewing.conftest import Serve
 
 CUT = "[...document.querySelectorAll('.scroll')].filter(it => it.scrollWidth > it.clientWidth).map(it => it.ariaLabel)"

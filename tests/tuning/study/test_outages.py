@@ -169,10 +169,8 @@ def test_a_search_that_is_killed_without_its_server_goes_on_and_keeps_the_url_to
     assert f'optuna-dashboard "${{{VARIABLE}}}"' in out
     assert postgres.password not in out + err
     assert files_with(temporary, postgres.password, postgres.url()) == []
-    assert (
-        files_with(search.run.path, postgres.password, postgres.url(), f"port {postgres.port}", f":{postgres.port}")
-        == []
-    )
+    told_of_it = (postgres.password, postgres.url(), f"port {postgres.port}", f":{postgres.port}")
+    assert files_with(search.run.path, *told_of_it) == []
     (outage,) = [each for each in read_incidents(search.run.incidents) if "does not answer (" in each.what]
     assert "127.0.0.1" not in outage.what
     assert VARIABLE in search.run.config.read_text()
